@@ -1,0 +1,1 @@
+"""The three services, the process that holds all of them, and the `quietline` command."""

@@ -1,0 +1,156 @@
+"""The release card: what a release is, what it was made from, and how a phone must use it.
+
+Training writes the card, the registry checks and signs it, every phone reads it. `Evidence` travels beside the card
+from training to the registry's gate; it is no part of the card, because it depends on the release in service.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from shared.categories import HARASSMENT, Category, Strictness
+
+CARD_FORMAT: Final = "quietline-release/1"
+CLIENT_FORMAT: Final = 1
+"""The newest graph and card that this source tree understands; a card that requires more is refused by the phone."""
+
+VERSION_PATTERN: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Version = Annotated[str, Field(pattern=rf"^{VERSION_PATTERN.pattern}$")]
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Threshold(_Frozen):
+    """From which probability of harassment on the phone warns, and from which it blocks."""
+
+    warn: Probability
+    block: Probability
+
+    @model_validator(mode="after")
+    def _block_needs_at_least_what_warn_needs(self) -> Self:
+        if self.block < self.warn:
+            raise ValueError("a block threshold below the warn threshold would block what is not even warned of")
+        return self
+
+
+class RateBound(_Frozen):
+    """What is known about the false-positive rate of one threshold, from held-out legitimate messages.
+
+    `upper` is an exact one-sided upper bound at `confidence`; where the messages were too few for `wanted`,
+    `upper` is above it and is what may be claimed.
+    """
+
+    wanted: Probability
+    upper: Probability
+    confidence: Probability
+    messages: Count
+    false_positives: Count
+
+
+class CategoryFigures(_Frozen):
+    """How the exported graph did on the held-out messages of one category, at strictness normal."""
+
+    messages: Count
+    precision: Probability | None
+    recall: Probability | None
+
+
+class ModelFile(_Frozen):
+    """The model file before compression."""
+
+    sha256: Digest
+    length_bytes: Count
+
+
+class ReleaseCard(_Frozen):
+    """One release, as phones read it."""
+
+    format: Literal["quietline-release/1"] = CARD_FORMAT
+    requires_client: int = Field(default=CLIENT_FORMAT, ge=1)
+    version: Version
+    created_at: UtcDatetime
+    run_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    categories: tuple[Category, ...]
+    thresholds: dict[Strictness, dict[Category, Threshold]]
+    bounds: dict[Strictness, dict[Literal["warn", "block"], RateBound]]
+    graph: dict[str, str]
+    model: ModelFile
+    data_digest: Digest
+    recipe_digest: Digest
+    evaluation: dict[Category, CategoryFigures]
+
+    @model_validator(mode="after")
+    def _every_strictness_has_every_threshold(self) -> Self:
+        if self.categories != tuple(Category):
+            raise ValueError(f"categories must be {', '.join(Category)}, in this order")
+        for strictness in Strictness:
+            missing = [c for c in HARASSMENT if c not in self.thresholds.get(strictness, {})]
+            if missing:
+                raise ValueError(f"thresholds of {strictness} lack {', '.join(missing)}")
+        return self
+
+    def to_json(self) -> bytes:
+        """Gives the canonical bytes: the same card is the same file everywhere."""
+        return self.model_dump_json(indent=1).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes | str) -> Self:
+        """Reads a card.
+
+        Raises:
+            pydantic.ValidationError: if it is no card of this format.
+        """
+        return cls.model_validate_json(raw)
+
+
+class PairedCounts(_Frozen):
+    """How candidate and reference did on the same held-out messages of one group.
+
+    Right means, at strictness normal: harassment is warned of or blocked; anything else is not.
+    """
+
+    kind: Literal["category", "legitimate", "topic"]
+    name: str = Field(min_length=1, max_length=40)
+    messages: Count
+    both_right: Count
+    only_candidate_right: Count
+    only_reference_right: Count
+    both_wrong: Count
+
+    @model_validator(mode="after")
+    def _counts_add_up(self) -> Self:
+        parts = self.both_right + self.only_candidate_right + self.only_reference_right + self.both_wrong
+        if parts != self.messages:
+            raise ValueError(f"the four counts of {self.name} give {parts}, not {self.messages}")
+        return self
+
+    @property
+    def candidate_right(self) -> int:
+        """Messages that the candidate gets right."""
+        return self.both_right + self.only_candidate_right
+
+
+class Evidence(_Frozen):
+    """What the release gate decides on.
+
+    Without a release in service `reference` is None, and each group counts the candidate alone: what it gets right
+    under `only_candidate_right`, the rest under `both_wrong`.
+    """
+
+    reference: Version | None
+    held_out_digest: Digest
+    groups: tuple[PairedCounts, ...]
+
+
+def release_version(created_at: datetime, run_id: str) -> str:
+    """Names the release of a run: sortable by time, and the same whenever it is asked for again."""
+    return f"{created_at.astimezone(UTC):%Y%m%d-%H%M%S}-{run_id[:8]}"

@@ -1,0 +1,29 @@
+"""What the three services' HTTP sides have in common: limits, errors, keys, paging, health, metrics, logs.
+
+Each service's app.py calls `new_api` once, registers blueprints made by `new_blueprint`, and calls `seal`.
+"""
+
+from shared.web.admission import BEARER, accepts_up_to, has_unstorable_text, is_storable, principal, public, requires
+from shared.web.api import new_api, new_blueprint, seal
+from shared.web.failures import ErrorTable
+from shared.web.observation import configure_logging, request_id
+from shared.web.paging import PageQuery, decode_cursor, encode_cursor
+
+__all__ = [
+    "BEARER",
+    "ErrorTable",
+    "PageQuery",
+    "accepts_up_to",
+    "configure_logging",
+    "decode_cursor",
+    "encode_cursor",
+    "has_unstorable_text",
+    "is_storable",
+    "new_api",
+    "new_blueprint",
+    "principal",
+    "public",
+    "request_id",
+    "requires",
+    "seal",
+]

@@ -1,0 +1,78 @@
+"""Makes a service's app and its blueprints, and checks that no endpoint is left open by mistake."""
+
+from collections.abc import Callable, Mapping
+
+from flask import Flask
+from flask_openapi3 import APIBlueprint, Info, OpenAPI
+
+from shared.auth import KeyRing
+from shared.problems import ProblemDocument
+from shared.web.admission import MAX_JSON_BYTES, admit_only_holders
+from shared.web.failures import ErrorTable, declared_errors, handle_errors, refuse_invalid
+from shared.web.observation import answer_health, observe
+
+
+def new_api(
+    import_name: str,
+    title: str,
+    description: str,
+    *,
+    version: str,
+    keys: KeyRing,
+    errors: ErrorTable,
+    checks: Mapping[str, Callable[[], str | None]],
+) -> OpenAPI:
+    """Makes a service's app without its own endpoints.
+
+    Args:
+        import_name: the caller's `__name__`.
+        title: the service's name in the OpenAPI document.
+        description: what the service is for.
+        version: version of the distribution.
+        keys: who may call.
+        errors: the service's domain errors and what the client is told.
+        checks: what /readyz asks; each gives None, or what is wrong in words.
+    """
+    api = OpenAPI(
+        import_name,
+        info=Info(title=title, version=version, description=description),
+        security_schemes={"bearer": {"type": "http", "scheme": "bearer"}},
+        responses=declared_errors(),
+        validation_error_status=422,
+        validation_error_model=ProblemDocument,
+        validation_error_callback=refuse_invalid,
+        operation_id_callback=_operation_id,
+        doc_prefix="/docs",
+        static_folder=None,
+    )
+    api.config["MAX_CONTENT_LENGTH"] = MAX_JSON_BYTES
+    api.json.sort_keys = False  # type: ignore[attr-defined]
+    api.json.ensure_ascii = False  # type: ignore[attr-defined]
+    handle_errors(api, errors)
+    observe(api)
+    admit_only_holders(api, keys)
+    answer_health(api, checks)
+    return api
+
+
+def seal(api: Flask) -> None:
+    """Checks that every endpoint says who may call it.
+
+    Raises:
+        RuntimeError: if one does not; a mistake of the programmer, found at start.
+    """
+    for endpoint, view in api.view_functions.items():
+        is_documentation = endpoint.startswith(("openapi.", "swagger."))
+        if not is_documentation and not hasattr(view, "quietline_scopes"):
+            raise RuntimeError(f"{endpoint} neither requires a scope nor is public")
+
+
+def new_blueprint(name: str, import_name: str) -> APIBlueprint:
+    """Makes a group of endpoints below /v1 whose errors are declared in the OpenAPI document."""
+    return APIBlueprint(
+        name, import_name, url_prefix="/v1", abp_responses=declared_errors(), operation_id_callback=_operation_id
+    )
+
+
+def _operation_id(*, name: str, path: str, method: str) -> str:  # noqa: ARG001 - flask-openapi3 passes all three
+    return name

@@ -1,0 +1,116 @@
+"""Every failure as one problem+json document, without internals and without what the client sent."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, current_app, g
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
+
+from shared.database import as_problem, is_storage_full, storage_full
+from shared.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemDocument
+
+ErrorTable = Mapping[type[Exception], tuple[str, str, int]]
+"""A service's domain errors, each with the word, title and status of its problem."""
+
+log = structlog.get_logger()
+
+
+def declared_errors() -> dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]:
+    """Gives the errors that any operation may answer with, for the OpenAPI document."""
+    content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}}}
+    titles = {
+        "400": "The request cannot be read",
+        "401": "A key is missing or unknown",
+        "403": "The key lacks the scope",
+        "404": "There is no such thing",
+        "405": "The method does not fit",
+        "409": "It conflicts with what is there",
+        "411": "The length is missing",
+        "413": "The body is too long",
+        "415": "The media type does not fit",
+        "422": "A value does not fit",
+        "429": "Too many requests",
+        "500": "Something went wrong on our side",
+        "502": "A peer does not answer",
+        "503": "The service is not ready",
+        "507": "No room left",
+    }
+    return {status: {"description": title, "content": content} for status, title in titles.items()}
+
+
+def _problem_response(problem: Problem) -> Response:
+    document = problem.document(g.get("request_id"))
+    response = current_app.response_class(
+        json.dumps(document, ensure_ascii=False), problem.status, mimetype=PROBLEM_MEDIA_TYPE
+    )
+    response.headers.update(problem.headers)
+    return response
+
+
+def refuse_invalid(error: ValidationError) -> Response:
+    """Says which value does not fit and why, without repeating the value."""
+    faults = [
+        {"where": ".".join(map(str, fault["loc"])) or "body", "why": fault["msg"]}
+        for fault in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    detail = "; ".join(f"{fault['where']}: {fault['why']}" for fault in faults[:5])
+    return _problem_response(Problem("invalid-value", "A value does not fit", 422, detail, extra={"faults": faults}))
+
+
+def handle_errors(api: Flask, errors: ErrorTable) -> None:
+    """Turns whatever a view raises into a problem."""
+
+    @api.errorhandler(Problem)
+    def on_problem(problem: Problem) -> Response:
+        return _problem_response(problem)
+
+    @api.errorhandler(HTTPException)
+    def on_http_error(error: HTTPException) -> Response:
+        if error.response is not None:
+            return current_app.make_response(error.response)
+        status = error.code or 500
+        word = (error.name or "error").lower().replace(" ", "-")
+        return _problem_response(Problem(word, error.name, status, error.description))
+
+    @api.errorhandler(DBAPIError)
+    def on_database_error(error: DBAPIError) -> Response:
+        log.error("database_error", request_id=g.get("request_id"), kind=type(error.orig).__name__)
+        return _problem_response(as_problem(error))
+
+    @api.errorhandler(OSError)
+    def on_os_error(error: OSError) -> Response:
+        log.error("os_error", request_id=g.get("request_id"), errno=error.errno)
+        return _problem_response(storage_full() if is_storage_full(error) else _internal_error())
+
+    @api.errorhandler(Exception)
+    def on_unexpected_error(error: Exception) -> Response:
+        log.error("unexpected_error", request_id=g.get("request_id"), kind=type(error).__name__, where=_where(error))
+        return _problem_response(_internal_error())
+
+    for kind, (word, title, status) in errors.items():
+
+        def on_domain_error(error: Exception, word: str = word, title: str = title, status: int = status) -> Response:
+            return _problem_response(Problem(word, title, status, str(error) or None))
+
+        api.register_error_handler(kind, on_domain_error)
+
+
+def _internal_error() -> Problem:
+    return Problem(
+        "internal-error", "Something went wrong on our side", 500, "Quote the request id when you ask for help."
+    )
+
+
+def _where(error: BaseException) -> list[str]:
+    """Names the places that an error came through, without its text, which may hold a message."""
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return places[-5:]
