@@ -1,0 +1,49 @@
+# make demo   walks the whole road of a message on this machine
+# make test   lint, types, import contracts and every test that needs no external server
+# make bench  compares with what one would pick instead, and prints ratios
+# make lock   writes the lock files anew after a change of pyproject.toml
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: demo test bench lock clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/installed
+	$(BIN)/quietline demo $(if $(REPORTS),--reports $(REPORTS))
+
+test: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m tests.benchmarks
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Quietline needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Quietline into $(VENV) (about a minute)"
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+lock:
+	$(PIP) install uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	    --extra service --extra ingestion --extra training --extra registry --extra build -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	    --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) var build *.egg-info

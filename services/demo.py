@@ -1,0 +1,237 @@
+"""`quietline demo`: the whole road of one message, on this machine, with nothing left out.
+
+It starts the suite as `quietline up` does (or uses the one that runs on the same folder), and then does by HTTP what
+operators, admins and phones do: import, snapshot, run, promote, update, score.
+"""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import httpx
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from mobile_model.advice import advice_for
+from mobile_model.scorer import Explanation, Scorer
+from mobile_model.updater import PhoneStore, UpdateError, update
+from services.client import SuiteClient, SuiteError
+from services.embedded import DataDirectory
+from services.ingestion.importers import ImportFileError, read_reports
+from services.ingestion.starter_corpus import read_starter_corpus
+from services.progress import follow_import, follow_run
+from services.target import Failure
+from shared.categories import HARASSMENT, Action
+
+START_SECONDS: Final = 60
+STOP_SECONDS: Final = 10
+
+MESSAGES: Final = (
+    "老公我到产检医院了，B超排到11号，你下班直接过来就行",
+    "【安和妇幼保健院】您预约的3月12日上午糖耐量检查请空腹，8点前到门诊二楼抽血。",
+    "您的验证码是 604817，5分钟内有效，请勿告诉任何人。",
+    "您尾号4410的储蓄卡3月2日支出1,280.00元，余额9,316.45元。【河湾银行】",
+    "春季新品到店，宝宝连体衣第二件半价，孕妈凭卡另享九折，退订回T",
+    "老婆怀孕不方便？本地小妹可上门，安全隐私，加薇 lan7702 看照片",
+    "老*婆.坐-月★子 寂·寞了吧？同/城妹*妹 加V：xq8810",
+    "您的生育津贴4,600元待领取，今日失效，请点击 shengyu-jt.top 填写银行卡号与验证码",
+    "世界杯盘口全开，首存送88%，提款秒到，进 bet77vip.cc 找客服领彩金",
+    "代开各行业增值税票，点数低可先验后付，详询 张会计 V信 kp90021",
+    "您好，近日气温回升，愿您和家人平安喜乐、万事顺意，本店感谢一路支持。另外今晚到了几个新来的小姐姐，可上门服务，加V mm5520 看相册",
+    "Your parcel is held at the depot for an unpaid fee of $1.99. Pay within 24h: track-redeliver.top/pay",
+    "Hi love, scan went fine, baby is healthy. Can you pick up milk on the way home?",
+)
+"""Invented messages that no scenario of the starter corpus holds."""
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text says why and what to do."""
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("var"),
+    show_default=True,
+    help="Folder that holds everything the suite keeps.",
+)
+@click.option(
+    "--reports",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Your own reports besides the starter corpus: .jsonl or .csv with text and category.",
+)
+def demo(data: Path, reports: Path | None) -> None:
+    """Walk the whole road of a message: report, snapshot, run, gate, release, phone, verdict. 完整演示。"""
+    console = Console(highlight=False)
+    try:
+        walk(DataDirectory(data.resolve()), reports, console)
+    except (SuiteError, ImportFileError, UpdateError, DemoError) as error:
+        raise Failure(str(error)) from error
+
+
+def walk(data: DataDirectory, reports: Path | None, console: Console) -> None:
+    """Walks the road once; a second time makes a second release."""
+    began_at_seconds = time.monotonic()
+    with running_suite(data, console) as address:
+        client = SuiteClient(address, data.admin_key())
+        console.rule("1 reports 举报")
+        hand_in(client, reports, console)
+        console.rule("2 snapshot 快照")
+        snapshot = client.post("/ingestion/v1/snapshots")
+        console.print(f"{snapshot['reports']} verified reports, {snapshot['held_out']} held out, {snapshot['digest']}")
+        console.rule("3 run 训练")
+        version = train(client, snapshot["id"], console)
+        console.rule("4 release 发布")
+        client.post("/registry/v1/channels/stable/promote", {"version": version, "percentage": 100})
+        console.print(f"the gate let {version} pass, and channel stable offers it to every phone")
+        console.rule("5 phone 手机")
+        store = phone_with_newest_release(data, client, console)
+    console.rule("6 verdicts, on the phone, offline 判断结果")
+    release = store.current()
+    if release is None:
+        raise DemoError("the phone holds no release")
+    console.print(verdicts(Scorer(release.model, release.card)))
+    console.print(places(data))
+    console.print(f"the whole road took {time.monotonic() - began_at_seconds:.0f} s")
+
+
+def hand_in(client: SuiteClient, reports: Path | None, console: Console) -> None:
+    """Imports the starter corpus, and the person's own file if there is one."""
+    for name, lines, kind in _inputs(reports):
+        result = follow_import(client, lines, source=name, source_kind=kind, console=console)
+        console.print(
+            f"{name}: {result.accepted} accepted, {result.duplicates} known already, {result.refused} refused, "
+            "personal data masked before storage"
+        )
+
+
+def _inputs(reports: Path | None) -> Iterator[tuple[str, Iterator[bytes], str]]:
+    yield "starter", read_starter_corpus(), "corpus"
+    if reports is not None:
+        yield reports.stem, read_reports(reports, None), "operator"
+
+
+def train(client: SuiteClient, snapshot_id: str, console: Console) -> str:
+    """Runs training and gives the version that the gate let pass.
+
+    Raises:
+        DemoError: if the run failed or the gate refused.
+    """
+    run = client.post("/training/v1/runs", {"snapshot": snapshot_id})
+    ended = follow_run(client, run["id"], console)
+    if ended["state"] != "succeeded":
+        why = (ended.get("problem") or {}).get("detail") or "see the report"
+        raise DemoError(f"the run ended as {ended['state']}: {why}")
+    version: str = ended["release"]
+    return version
+
+
+def phone_with_newest_release(data: DataDirectory, client: SuiteClient, console: Console) -> PhoneStore:
+    """Initialises the demo's phone the first time, and updates it over TUF."""
+    store = PhoneStore(data.phone)
+    if not store.is_initialised():
+        root = client.get_bytes("/tuf/metadata/1.root.json")
+        fingerprint = store.initialise(root, f"{client.address}/tuf/")
+        console.print(f"the phone trusts the root key set {fingerprint}")
+    outcome = update(store, source=f"{client.address}/tuf/")
+    console.print(f"update: {outcome.describe()}")
+    return store
+
+
+@contextmanager
+def running_suite(data: DataDirectory, console: Console) -> Iterator[str]:
+    """Gives the address of the suite that keeps this folder; starts one, and ends it afterwards, if there is none."""
+    running = data.running_at()
+    if running is not None:
+        console.print(f"using the suite at {running}")
+        yield running
+        return
+    port = _free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "services", "up", "--data", str(data.path), "--port", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as suite:  # noqa: S603 - our own command
+        try:
+            with console.status("Starting ingestion, training and registry in one process"):
+                _wait_until_ready(address, suite)
+            console.print(f"three services in one process at {address}")
+            yield address
+        finally:
+            suite.send_signal(signal.SIGINT)
+            try:
+                suite.communicate(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                suite.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(address: str, suite: "subprocess.Popen[str]") -> None:
+    deadline_seconds = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline_seconds:
+        if suite.poll() is not None:
+            _, words = suite.communicate()
+            raise DemoError(
+                f"the suite did not start: {words.strip().splitlines()[-1] if words.strip() else 'no word'}"
+            )
+        try:
+            if all(httpx.get(f"{address}/{room}/readyz").is_success for room in ("ingestion", "training", "registry")):
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise DemoError(f"the suite was not ready within {START_SECONDS} s")
+
+
+def verdicts(scorer: Scorer) -> Table:
+    """Scores the demo's messages and shows why."""
+    table = Table(show_lines=True)
+    table.add_column("message 短信", ratio=5)
+    for title in ("category", "probability", "action"):
+        table.add_column(title)
+    table.add_column("advice 建议", ratio=4)
+    styles = {Action.ALLOW: "green", Action.PROMOTION: "cyan", Action.WARN: "yellow", Action.BLOCK: "red"}
+    for message in MESSAGES:
+        verdict = scorer.score(message)
+        shown = highlighted(message, scorer.explain(message)) if verdict.category in HARASSMENT else Text(message)
+        language = "en" if message.isascii() else "zh"
+        words = advice_for(verdict.category, language)[0] if verdict.action in {Action.WARN, Action.BLOCK} else ""
+        action = Text(verdict.action, style=styles[verdict.action])
+        table.add_row(shown, verdict.category, f"{verdict.probabilities[verdict.category]:.2f}", action, words)
+    return table
+
+
+def highlighted(message: str, explanation: Explanation) -> Text:
+    """Marks the characters that spoke most for the verdict."""
+    text = Text(message)
+    strongest = max(explanation.contributions, default=0.0)
+    for position, weight in enumerate(explanation.contributions):
+        if strongest > 0 and weight > 0.35 * strongest:
+            text.stylize("bold reverse" if weight > 0.7 * strongest else "bold underline", position, position + 1)
+    return text
+
+
+def places(data: DataDirectory) -> Panel:
+    """Says where things lie and what to do next."""
+    lines: list[tuple[str, Any]] = [
+        ("reports, snapshots", data.path / "ingestion"),
+        ("runs, reports with plots", data.path / "training" / "runs"),
+        ("signed releases (any static server can serve them)", data.path / "registry" / "tuf"),
+        ("the phone", data.phone),
+        ("go on", "quietline up, then open the address it prints"),
+        ("score a message", 'quietline phone score "您的验证码是 604817"'),
+    ]
+    return Panel("\n".join(f"{words}: {place}" for words, place in lines), title="where things lie")

@@ -1,0 +1,66 @@
+"""Progress bars for what takes longer than a second: imports and runs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from services.client import SuiteClient, SuiteError
+
+STEPS = ("read", "fit", "calibrate", "export", "evaluate", "submit")
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What became of the lines of one import."""
+
+    read: int
+    accepted: int
+    refused: int
+    duplicates: int
+
+
+def follow_import(
+    client: SuiteClient, lines: Iterable[bytes], *, source: str, source_kind: str, console: Console
+) -> ImportResult:
+    """Hands in reports and shows how far it is; refused lines are printed with their reason.
+
+    Raises:
+        SuiteError: if the import ended early; what was accepted until then stays, and a repeat skips it.
+    """
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed} lines"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("Importing", total=None)
+        for event in client.import_reports(lines, source=source, source_kind=source_kind):
+            if "line" in event:
+                console.print(f"line {event['line']}: {event['problem'].get('detail') or event['problem']['title']}")
+            if "read" in event:
+                progress.update(task, completed=event["read"])
+            if event.get("done"):
+                return ImportResult(event["read"], event["accepted"], event["refused"], event["duplicates"])
+    raise SuiteError("the import broke off; send the same file again, what was accepted is not taken twice")
+
+
+def follow_run(client: SuiteClient, run_id: str, console: Console) -> dict[str, Any]:
+    """Shows a run's steps as they go and gives the run as it ended."""
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        tasks = {step: progress.add_task(step, total=1, start=False, note="") for step in STEPS}
+        for kind, content in client.follow_run(run_id):
+            if kind == "progress" and content["step"] in tasks:
+                task = tasks[content["step"]]
+                progress.start_task(task)
+                progress.update(task, completed=content["done"], total=content["total"], note=content.get("note") or "")
+    return client.get(f"/training/v1/runs/{run_id}")

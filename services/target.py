@@ -1,0 +1,50 @@
+"""Which suite a command talks to, and how a command fails."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from services.client import SuiteClient, SuiteError
+
+DEFAULT_PORT: Final = 8700
+DEFAULT_ADDRESS: Final = f"http://127.0.0.1:{DEFAULT_PORT}"
+
+
+class Failure(click.ClickException):
+    """One line on standard error, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Prints the line."""
+        click.echo(f"quietline: {self.format_message()}", file=file or sys.stderr)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which suite a command talks to."""
+
+    address: str
+    key_file: Path
+
+    @contextmanager
+    def connect(self) -> Iterator[SuiteClient]:
+        """Opens a client; its errors end the command."""
+        try:
+            key = self.key_file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Failure(
+                f"cannot read the key {self.key_file}; `quietline up` makes it, --key-file names another"
+            ) from error
+        client = SuiteClient(self.address, key)
+        try:
+            yield client
+        except SuiteError as error:
+            raise Failure(str(error)) from error
+        finally:
+            client.close()
