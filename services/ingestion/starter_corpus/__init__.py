@@ -1,6 +1,5 @@
 """The starter corpus: invented messages that a first model learns from; README.md says how to add a scenario."""
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from services.ingestion.starter_corpus.slots import fill_slots, invent_sender
+from shared.categories import LEGITIMATE
+from shared.redaction.drawing import Draw
 
 PAIRS: Final = "pairs"
 FIRST_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -35,33 +36,29 @@ def _scenarios(folder: Traversable) -> Iterator[Traversable]:
             yield entry
 
 
-def _lines(name: str, scenario: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if PAIRS in scenario:
-        for number, pair in enumerate(scenario[PAIRS]):
+def _lines(scenario: str, content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Gives the lines of one scenario; the twins of a pair share a campaign."""
+    topic = content.get("topic")
+    language = content["language"]
+    if PAIRS in content:
+        for number, pair in enumerate(content[PAIRS]):
             for category, message in pair.items():
-                message_id = f"{name}/{number}-{category}"
-                is_legitimate = category in {"personal", "transactional"}
-                topic = scenario.get("topic") if is_legitimate else None
-                yield _line(message_id, message, category, topic, scenario["language"], f"{name}/{number}")
+                line = _line(f"{scenario}/{number}-{category}", message, language, category)
+                if topic and category in LEGITIMATE:
+                    line["topic"] = topic
+                yield {**line, "campaign": f"{scenario}/{number}"}
         return
-    messages = [*scenario["messages"], *scenario.get("disguised", [])]
-    for number, message in enumerate(messages):
-        yield _line(
-            f"{name}/{number}", message, scenario["category"], scenario.get("topic"), scenario["language"], None
-        )
+    for number, message in enumerate([*content["messages"], *content.get("disguised", [])]):
+        line = _line(f"{scenario}/{number}", message, language, content["category"])
+        yield {**line, "topic": topic} if topic else line
 
 
-def _line(
-    message_id: str, message: str, category: str, topic: str | None, language: str, campaign: str | None
-) -> dict[str, Any]:
-    minutes = int.from_bytes(hashlib.sha256(message_id.encode()).digest()[:8], "big") % MINUTES
-    line = {
+def _line(message_id: str, message: str, language: str, category: str) -> dict[str, Any]:
+    draw = Draw(f"time of {message_id}")
+    return {
         "id": message_id,
         "text": fill_slots(message, message_id, language),
-        "sender": invent_sender(category, topic, message_id, language),
-        "received_at": (FIRST_DAY + timedelta(minutes=minutes)).isoformat(),
+        "sender": invent_sender(category, message_id, language),
+        "received_at": (FIRST_DAY + timedelta(minutes=draw.below(MINUTES))).isoformat(),
         "category": category,
-        "topic": topic,
-        "campaign": campaign,
     }
-    return {key: value for key, value in line.items() if value is not None}
