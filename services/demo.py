@@ -21,8 +21,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from mobile_model.advice import advice_for
-from mobile_model.scorer import Explanation, Scorer
+from mobile_model.advice import Language, advice_for
+from mobile_model.cli import ACTION_STYLES, ACTION_WORDS, CATEGORY_WORDS, highlighted
+from mobile_model.scorer import Scorer
 from mobile_model.updater import PhoneStore, UpdateError, update
 from services.client import SuiteClient, SuiteError
 from services.embedded import DataDirectory
@@ -30,7 +31,7 @@ from services.ingestion.importers import ImportFileError, read_reports
 from services.ingestion.starter_corpus import read_starter_corpus
 from services.progress import follow_import, follow_run
 from services.target import Failure
-from shared.categories import HARASSMENT, Action
+from shared.categories import Action
 
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 10
@@ -46,7 +47,8 @@ MESSAGES: Final = (
     "您的生育津贴4,600元待领取，今日失效，请点击 shengyu-jt.top 填写银行卡号与验证码",
     "世界杯盘口全开，首存送88%，提款秒到，进 bet77vip.cc 找客服领彩金",
     "代开各行业增值税票，点数低可先验后付，详询 张会计 V信 kp90021",
-    "您好，近日气温回升，愿您和家人平安喜乐、万事顺意，本店感谢一路支持。另外今晚到了几个新来的小姐姐，可上门服务，加V mm5520 看相册",
+    "您好，近日气温回升，愿您和家人平安喜乐、万事顺意，本店感谢一路支持。"
+    "另外今晚到了几个新来的小姐姐，可上门服务，加V mm5520 看相册",
     "Your parcel is held at the depot for an unpaid fee of $1.99. Pay within 24h: track-redeliver.top/pay",
     "Hi love, scan went fine, baby is healthy. Can you pick up milk on the way home?",
 )
@@ -197,31 +199,25 @@ def _wait_until_ready(address: str, suite: "subprocess.Popen[str]") -> None:
 
 
 def verdicts(scorer: Scorer) -> Table:
-    """Scores the demo's messages and shows why."""
+    """Scores the demo's messages and shows why, each in its own language."""
     table = Table(show_lines=True)
     table.add_column("message 短信", ratio=5)
     for title in ("category", "probability", "action"):
         table.add_column(title)
     table.add_column("advice 建议", ratio=4)
-    styles = {Action.ALLOW: "green", Action.PROMOTION: "cyan", Action.WARN: "yellow", Action.BLOCK: "red"}
     for message in MESSAGES:
-        verdict = scorer.score(message)
-        shown = highlighted(message, scorer.explain(message)) if verdict.category in HARASSMENT else Text(message)
-        language = "en" if message.isascii() else "zh"
-        words = advice_for(verdict.category, language)[0] if verdict.action in {Action.WARN, Action.BLOCK} else ""
-        action = Text(verdict.action, style=styles[verdict.action])
-        table.add_row(shown, verdict.category, f"{verdict.probabilities[verdict.category]:.2f}", action, words)
+        explanation = scorer.explain(message)
+        verdict = explanation.verdict
+        language: Language = "en" if message.isascii() else "zh"
+        advice = advice_for(verdict.category, language) if verdict.action in {Action.WARN, Action.BLOCK} else ()
+        table.add_row(
+            highlighted(message, explanation),
+            CATEGORY_WORDS[language][verdict.category],
+            f"{verdict.probability:.2f}",
+            Text(ACTION_WORDS[language][verdict.action], style=ACTION_STYLES[verdict.action]),
+            "\n".join(advice[:2]),
+        )
     return table
-
-
-def highlighted(message: str, explanation: Explanation) -> Text:
-    """Marks the characters that spoke most for the verdict."""
-    text = Text(message)
-    strongest = max(explanation.contributions, default=0.0)
-    for position, weight in enumerate(explanation.contributions):
-        if strongest > 0 and weight > 0.35 * strongest:
-            text.stylize("bold reverse" if weight > 0.7 * strongest else "bold underline", position, position + 1)
-    return text
 
 
 def places(data: DataDirectory) -> Panel:

@@ -1,6 +1,6 @@
 """Progress bars for what takes longer than a second: imports and runs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +38,20 @@ def follow_import(
     )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("Importing", total=None)
-        for event in client.import_reports(lines, source=source, source_kind=source_kind):
+        sent = _counted(lines, lambda: progress.advance(task))
+        for event in client.import_reports(sent, source=source, source_kind=source_kind):
             if "line" in event:
                 console.print(f"line {event['line']}: {event['problem'].get('detail') or event['problem']['title']}")
-            if "read" in event:
-                progress.update(task, completed=event["read"])
             if event.get("done"):
                 return ImportResult(event["read"], event["accepted"], event["refused"], event["duplicates"])
     raise SuiteError("the import broke off; send the same file again, what was accepted is not taken twice")
+
+
+def _counted(lines: Iterable[bytes], advance: Callable[[], None]) -> Iterator[bytes]:
+    """Hands lines on and counts them; httpx reads no answer before it has sent them all."""
+    for line in lines:
+        yield line
+        advance()
 
 
 def follow_run(client: SuiteClient, run_id: str, console: Console) -> dict[str, Any]:

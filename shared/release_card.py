@@ -4,6 +4,7 @@ Training writes the card, the registry checks and signs it, every phone reads it
 from training to the registry's gate; it is no part of the card, because it depends on the release in service.
 """
 
+import hashlib
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, Self
@@ -13,8 +14,13 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from shared.categories import HARASSMENT, Category, Strictness
 
 CARD_FORMAT: Final = "quietline-release/1"
+CHANNEL_FORMAT: Final = "quietline-channel/1"
 CLIENT_FORMAT: Final = 1
 """The newest graph and card that this source tree understands; a card that requires more is refused by the phone."""
+
+MAX_MODEL_BYTES: Final = 700 * 1024
+MAX_COMPRESSED_MODEL_BYTES: Final = 300 * 1024
+"""What a phone takes, before and after unpacking; the gate refuses more."""
 
 VERSION_PATTERN: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
@@ -112,6 +118,41 @@ class ReleaseCard(_Frozen):
         return cls.model_validate_json(raw)
 
 
+class ChannelFile(_Frozen):
+    """What a channel offers: `channels/<name>.json`, which the registry signs and every phone reads.
+
+    A phone whose draw from 0 to 99 is below `percentage` takes the candidate, every other the release. `release` is
+    None where no release is in service: then the phone allows everything.
+    """
+
+    format: Literal["quietline-channel/1"] = CHANNEL_FORMAT
+    release: Version | None
+    candidate: Version | None
+    percentage: int = Field(ge=0, le=99)
+    withdrawn: tuple[Version, ...]
+
+    @model_validator(mode="after")
+    def _only_a_candidate_has_a_share(self) -> Self:
+        if (self.candidate is None) != (self.percentage == 0):
+            raise ValueError("a candidate needs a percentage of 1 to 99, and without one the percentage is 0")
+        if {self.release, self.candidate} & set(self.withdrawn):
+            raise ValueError("a withdrawn release can be neither the release nor the candidate")
+        return self
+
+    def to_json(self) -> bytes:
+        """Gives the canonical bytes: the same state is the same file everywhere."""
+        return self.model_dump_json(indent=1).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes | str) -> Self:
+        """Reads a channel file.
+
+        Raises:
+            pydantic.ValidationError: if it is no channel of this format.
+        """
+        return cls.model_validate_json(raw)
+
+
 class PairedCounts(_Frozen):
     """How candidate and reference did on the same held-out messages of one group.
 
@@ -149,6 +190,12 @@ class Evidence(_Frozen):
     reference: Version | None
     held_out_digest: Digest
     groups: tuple[PairedCounts, ...]
+
+
+def root_fingerprint(root: bytes) -> str:
+    """Gives the SHA-256 of a root file in groups of four, for people to compare: what `sha256sum` says, with blanks."""
+    digest = hashlib.sha256(root).hexdigest()
+    return " ".join(digest[start : start + 4] for start in range(0, len(digest), 4))
 
 
 def release_version(created_at: datetime, run_id: str) -> str:

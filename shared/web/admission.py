@@ -61,8 +61,7 @@ def admit_only_holders(api: Flask, keys: KeyRing) -> None:
         scopes = getattr(view, "quietline_scopes", ())
         if scopes:
             g.principal = _holder(keys, scopes)
-        if hasattr(view, "quietline_max_bytes"):
-            request.max_content_length = view.quietline_max_bytes
+        request.max_content_length = getattr(view, "quietline_max_bytes", MAX_JSON_BYTES)
         if "body" in inspect.signature(view).parameters:
             _read_json()
 

@@ -7,7 +7,7 @@ from flask_openapi3 import APIBlueprint, Info, OpenAPI
 
 from shared.auth import KeyRing
 from shared.problems import ProblemDocument
-from shared.web.admission import MAX_JSON_BYTES, admit_only_holders
+from shared.web.admission import admit_only_holders
 from shared.web.failures import ErrorTable, declared_errors, handle_errors, refuse_invalid
 from shared.web.observation import answer_health, observe
 
@@ -45,7 +45,6 @@ def new_api(
         doc_prefix="/docs",
         static_folder=None,
     )
-    api.config["MAX_CONTENT_LENGTH"] = MAX_JSON_BYTES
     api.json.sort_keys = False  # type: ignore[attr-defined]
     api.json.ensure_ascii = False  # type: ignore[attr-defined]
     handle_errors(api, errors)

@@ -61,6 +61,12 @@ def make_client(
     def moderate() -> dict[str, int]:
         return {"length": len(request.get_data())}
 
+    @notes.post("/notes:import")
+    @public
+    @accepts_up_to(None)
+    def take_any_length() -> dict[str, int]:
+        return {"length": len(request.get_data())}
+
     @notes.get("/notes")
     @public
     def page(query: PageQuery) -> dict[str, int]:
@@ -139,8 +145,9 @@ def test_the_key_is_checked_before_the_body_is_read() -> None:
     assert make_client().post("/v1/notes", data=b"{", content_type="application/json").status_code == 401
 
 
-def test_a_view_may_set_its_own_limit() -> None:
+def test_a_view_may_set_its_own_limit_or_none() -> None:
     client = make_client()
+    assert client.post("/v1/notes:import", data=b"x" * 200_000).get_json() == {"length": 200_000}
     assert client.post("/v1/notes:moderate", data=b"x" * 11, headers=bearer(ADMIN)).status_code == 413
 
 

@@ -1,0 +1,257 @@
+"""What the model sees of a message: hashed n-grams of its folded text and its skeleton, whole and in windows.
+
+The same steps are an ONNX graph in `graph.py`; here they run over a whole corpus at once in numpy.
+
+The *line* of a message is `0 F 0 0 S 0`: its folded symbols F, and its skeleton S with every symbol multiplied by
+`FeatureSpec.skeleton_factor`, so that the two streams share no n-gram. Each position of the line owns the three n-grams
+that start there (zeros go on after the end). Their hash is linear, so an n-gram of zeros alone has hash 0: bucket 0 is
+nothing, and whatever falls into it does not count.
+
+*Anchors* are the start of a stream, each of its letters and digits, and its end: the same number in F and S. A window
+is a run of `window_letters` anchors with all that both streams hold between them, so that punctuation between letters
+cannot thin it out. The *views* of a message are its whole line and then its windows.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, vstack
+
+from shared import folding
+
+NGRAM_LENGTHS: Final = 3
+_BLOCK_CODEPOINTS: Final = 1 << 16
+"""Messages are worked on in blocks of about so many code points, which fit the processor's cache."""
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Every constant of the features; two models with equal specs read messages alike.
+
+    The hash of n symbols is a polynomial that starts afresh for each n with its own factor:
+    `h_n = (... (c_0 * B_n * A + c_1 * B_n) * A + ...) mod P`, as in Karp and Rabin (1987).
+    """
+
+    buckets: int = 1 << 15
+    hash_modulus: int = (1 << 31) - 1
+    hash_base: int = 48_271
+    hash_factors: tuple[int, int, int] = (2_028_178_513, 1_343_714_351, 1_683_268_613)
+    skeleton_factor: int = 12_289
+    window_letters: int = 40
+    window_step: int = 10
+    folding_digest: str = folding.DIGEST
+
+    def coefficients(self) -> NDArray[np.int64]:
+        """Gives int64[n-gram length - 1, offset]: `h_n = sum(c_k * K[n - 1, k]) mod P`, never above 2**63."""
+        rows = [
+            [factor * pow(self.hash_base, length - offset, self.hash_modulus) % self.hash_modulus
+             if offset <= length else 0 for offset in range(NGRAM_LENGTHS)]
+            for length, factor in enumerate(self.hash_factors)
+        ]  # fmt: skip
+        return np.array(rows, dtype=np.int64)
+
+    def metadata(self) -> dict[str, str]:
+        """Gives every constant as text, for the model file and the release card."""
+        return {name: _as_text(value) for name, value in asdict(self).items()}
+
+
+def _as_text(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Messages as code points: message i is `codepoints[offsets[i]:offsets[i + 1]]`."""
+
+    codepoints: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def blocks(self) -> Iterator["Corpus"]:
+        """Cuts the corpus between messages into parts that fit the cache; at least one, even of nothing."""
+        marks = np.arange(0, len(self.codepoints) + _BLOCK_CODEPOINTS, _BLOCK_CODEPOINTS)
+        cuts = np.unique(np.append(np.searchsorted(self.offsets, marks), [0, len(self)]).clip(0, len(self)))
+        if not len(self):
+            yield self
+        for first, last in pairwise(cuts):
+            begin, end = self.offsets[first], self.offsets[last]
+            yield Corpus(self.codepoints[begin:end], self.offsets[first : last + 1] - begin)
+
+
+def encode(texts: Sequence[str]) -> Corpus:
+    """Gives the code points of messages; any Unicode is welcome, NUL and lone surrogates too."""
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    return Corpus(folding.codepoints("".join(texts)), _offsets(lengths))
+
+
+@dataclass(frozen=True)
+class Ngrams:
+    """The lines of a corpus, hashed.
+
+    `buckets` is int32[3, positions], row n - 1 holding the n-grams of n symbols. Line i is the positions
+    `offsets[i]:offsets[i + 1]`; its anchors are `anchor_offsets[i]:anchor_offsets[i + 1]` of the two anchor arrays,
+    which hold positions. `symbols` is the line itself, and `source` the code point of the message that each symbol
+    comes from; the zero before a stream counts as code point 0, the one after it as one past the last.
+    """
+
+    buckets: NDArray[np.int32]
+    symbols: NDArray[np.int64]
+    source: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    folded_anchors: NDArray[np.int64]
+    skeleton_anchors: NDArray[np.int64]
+    anchor_offsets: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Views:
+    """The views of a corpus, those of one message together and the whole line first.
+
+    A window is the positions from anchor `first[i]` up to anchor `last[i]`, in both streams; a whole line has both -1.
+    """
+
+    message: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+def bucket_indices(corpus: Corpus, spec: FeatureSpec) -> Iterator[Ngrams]:
+    """Hashes the n-grams of a corpus, one block of whole messages after the other."""
+    for block in corpus.blocks():
+        yield _hash(block, spec)
+
+
+def find_views(ngrams: Ngrams, spec: FeatureSpec) -> Views:
+    """Gives the views of each message, in the order in which the graph compares them."""
+    anchors = np.diff(ngrams.anchor_offsets)
+    last_start = anchors - spec.window_letters - 1
+    windows = np.where(last_start >= 0, -(-last_start // spec.window_step) + 1, 0)
+    message = np.repeat(np.arange(len(anchors)), windows + 1)
+    number = _within(windows + 1) - 1
+    whole = number < 0
+    first = ngrams.anchor_offsets[message] + np.minimum(number * spec.window_step, last_start[message])
+    return Views(message, np.where(whole, -1, first), np.where(whole, -1, first + spec.window_letters))
+
+
+def matrix(corpus: Corpus, spec: FeatureSpec) -> csr_matrix:
+    """Gives float64[messages, buckets]: counts of a whole message, divided by the root of their sum."""
+    return vstack([_rows(n, _whole_lines(n), spec) for n in bucket_indices(corpus, spec)], format="csr")
+
+
+def views(corpus: Corpus, spec: FeatureSpec) -> tuple[csr_matrix, NDArray[np.int64]]:
+    """Gives every view of every message as the graph sees it, and the message that each row belongs to.
+
+    The rows are as in `matrix`; the first row of each message is the message itself.
+    """
+    rows: list[csr_matrix] = []
+    messages: list[NDArray[np.int64]] = []
+    done = 0
+    for ngrams in bucket_indices(corpus, spec):
+        block = find_views(ngrams, spec)
+        rows.append(_rows(ngrams, block, spec))
+        messages.append(block.message + done)
+        done += len(ngrams.offsets) - 1
+    return vstack(rows, format="csr"), np.concatenate(messages)
+
+
+def _offsets(lengths: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
+def _within(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Gives 0, 1, ..., length - 1 for each length, one after the other."""
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def _counts(mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    before = _offsets(mask)[offsets]
+    return before[1:] - before[:-1]
+
+
+def _hash(corpus: Corpus, spec: FeatureSpec) -> Ngrams:
+    symbols = folding.fold_codepoints(corpus.codepoints)
+    kept = symbols != 0
+    folded, folded_lengths = symbols[kept], _counts(kept, corpus.offsets)
+    letter = folding.is_letter()[folded]
+    letter_lengths = _counts(letter, _offsets(folded_lengths))
+
+    offsets = _offsets(folded_lengths + letter_lengths + 4)
+    starts = offsets[:-1]
+    skeleton_starts = starts + folded_lengths + 2
+    folded_positions = np.repeat(starts + 1, folded_lengths) + _within(folded_lengths)
+    skeleton_positions = np.repeat(skeleton_starts + 1, letter_lengths) + _within(letter_lengths)
+    line = np.zeros(offsets[-1] + NGRAM_LENGTHS - 1, dtype=np.int64)
+    line[folded_positions] = folded
+    line[skeleton_positions] = folded[letter].astype(np.int64) * spec.skeleton_factor
+
+    source = np.zeros(offsets[-1], dtype=np.int64)
+    source[folded_positions] = _within(np.diff(corpus.offsets))[kept]
+    source[skeleton_positions] = source[folded_positions[letter]]
+    source[skeleton_starts - 1] = source[offsets[1:] - 1] = np.diff(corpus.offsets)
+
+    anchor_offsets = _offsets(letter_lengths + 2)
+    folded_anchors = np.empty(anchor_offsets[-1], dtype=np.int64)
+    folded_anchors[anchor_offsets[:-1]] = starts
+    folded_anchors[anchor_offsets[1:] - 1] = skeleton_starts - 1
+    folded_anchors[np.repeat(anchor_offsets[:-1] + 1, letter_lengths) + _within(letter_lengths)] = folded_positions[
+        letter
+    ]
+    skeleton_anchors = np.repeat(skeleton_starts, letter_lengths + 2) + _within(letter_lengths + 2)
+
+    buckets = _buckets(line, spec)
+    buckets[2, offsets[1:] - 1] = 0  # The last zero of a line would see the first symbol of the next one.
+    return Ngrams(buckets, line[: offsets[-1]], source, offsets, folded_anchors, skeleton_anchors, anchor_offsets)
+
+
+def _buckets(line: NDArray[np.int64], spec: FeatureSpec) -> NDArray[np.int32]:
+    positions = len(line) - NGRAM_LENGTHS + 1
+    buckets = np.empty((NGRAM_LENGTHS, positions), dtype=np.int32)
+    for row, coefficients in enumerate(spec.coefficients()):
+        total = line[:positions] * coefficients[0]
+        for offset in range(1, row + 1):
+            total += line[offset : offset + positions] * coefficients[offset]
+        total %= spec.hash_modulus
+        np.bitwise_and(total, spec.buckets - 1, out=buckets[row], casting="unsafe")
+    return buckets
+
+
+def _whole_lines(ngrams: Ngrams) -> Views:
+    lines = len(ngrams.offsets) - 1
+    nowhere = np.full(lines, -1, dtype=np.int64)
+    return Views(np.arange(lines), nowhere, nowhere)
+
+
+def _rows(ngrams: Ngrams, block: Views, spec: FeatureSpec) -> csr_matrix:
+    """Counts the buckets of each view by sorting (row, bucket) keys."""
+    whole = block.first < 0
+    begins = np.concatenate([
+        np.where(whole, ngrams.offsets[block.message], ngrams.folded_anchors[block.first]),
+        np.where(whole, 0, ngrams.skeleton_anchors[block.first]),
+    ])  # fmt: skip
+    ends = np.concatenate([
+        np.where(whole, ngrams.offsets[block.message + 1], ngrams.folded_anchors[block.last]),
+        np.where(whole, 0, ngrams.skeleton_anchors[block.last]),
+    ])  # fmt: skip
+    lengths = ends - begins
+    row = np.repeat(np.tile(np.arange(len(whole)), 2), lengths)
+    position = np.repeat(begins, lengths) + _within(lengths)
+    bucket = ngrams.buckets[:, position]
+    keys = (row * spec.buckets + bucket)[bucket > 0]
+    keys.sort()
+    is_first = np.append(True, keys[1:] != keys[:-1]) if len(keys) else np.zeros(0, dtype=np.bool_)
+    begin = np.flatnonzero(is_first)
+    distinct = keys[begin]
+    counts = np.diff(np.append(begin, len(keys))).astype(np.float64)
+    edges = np.arange(len(whole) + 1) * spec.buckets
+    indptr = np.searchsorted(distinct, edges)
+    totals = np.diff(np.searchsorted(keys, edges))
+    return csr_matrix(
+        (counts / np.repeat(np.sqrt(totals), np.diff(indptr)), (distinct % spec.buckets).astype(np.int32), indptr),
+        shape=(len(whole), spec.buckets),
+    )

@@ -1,0 +1,18 @@
+"""Keeps a phone's release up to date: `PhoneStore` is what lies on the phone, `update` fetches what is new."""
+
+from mobile_model.updater.errors import UpdateError
+from mobile_model.updater.fetcher import Fetcher, HttpFetcher
+from mobile_model.updater.store import InstalledRelease, PhoneSettings, PhoneStore
+from mobile_model.updater.update import UpdateKind, UpdateOutcome, update
+
+__all__ = [
+    "Fetcher",
+    "HttpFetcher",
+    "InstalledRelease",
+    "PhoneSettings",
+    "PhoneStore",
+    "UpdateError",
+    "UpdateKind",
+    "UpdateOutcome",
+    "update",
+]

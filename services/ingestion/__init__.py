@@ -1,0 +1,1 @@
+"""Receives reports, masks and groups them, keeps their labels, and freezes them into snapshots."""

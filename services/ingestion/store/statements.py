@@ -1,0 +1,50 @@
+"""What all of store/ needs to write statements for both databases."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import ColumnElement, Engine, Table, and_, or_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
+
+MAX_PARAMETERS: Final = 5000
+
+Item = TypeVar("Item")
+
+
+def chunks(items: Sequence[Item], size: int = MAX_PARAMETERS) -> Iterator[Sequence[Item]]:
+    """Cuts a list into parts that fit one statement."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def is_postgresql(session: Session) -> bool:
+    """Tells which of the two databases it is."""
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def table(rows: type[DeclarativeBase]) -> Table:
+    """Gives the table itself: statements on it skip the mapping of rows to objects, which counts in bulk."""
+    found = rows.__table__
+    assert isinstance(found, Table)  # noqa: S101 - every class of tables.py is one table
+    return found
+
+
+def insert_or(session: Session, rows: type[DeclarativeBase]) -> Any:
+    """Gives an INSERT that can say what to do ON CONFLICT, which both databases write alike."""
+    return (postgresql if is_postgresql(session) else sqlite).insert(table(rows))
+
+
+def before(
+    first: InstrumentedAttribute[Any], second: InstrumentedAttribute[Any], position: tuple[datetime | int, str | int]
+) -> ColumnElement[bool]:
+    """Gives the condition of all rows after a position in a list that is sorted by both columns, downwards."""
+    return or_(first < position[0], and_(first == position[0], second < position[1]))
+
+
+def consistent(engine: Engine) -> Engine:
+    """Gives an engine whose reading transactions see one state of the database throughout."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine

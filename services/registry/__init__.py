@@ -1,0 +1,1 @@
+"""The registry: judges candidates, keeps channels, and publishes signed releases that phones fetch."""

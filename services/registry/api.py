@@ -1,0 +1,306 @@
+"""HTTP in and out of the registry."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time
+from typing import Any, Final
+
+from flask import Response
+from flask_openapi3 import APIBlueprint
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from services.registry import documents, operations, store
+from services.registry.blobs import BlobError, ModelBlobs
+from services.registry.gate import ModelMismatchError, verify_model
+from services.registry.metadata import KeyOfflineError, RepositoryError
+from services.registry.operations import Actor
+from services.registry.publishing import NotYetPublishedError, Publisher, channel_file
+from services.registry.releases import (
+    AlreadyInServiceError,
+    Channel,
+    DifferentCandidateError,
+    NeverAcceptedError,
+    NothingToRollBackError,
+    NotPromotableError,
+    ReleaseState,
+    UnknownChannelError,
+    UnknownReleaseError,
+)
+from services.registry.signing import SigningKeyError
+from services.registry.submissions import MAX_SUBMISSION_BYTES, read_submission
+from shared.auth import Scope
+from shared.database import reading, writing
+from shared.problems import Problem
+from shared.release_card import VERSION_PATTERN, ReleaseCard
+from shared.web import (
+    BEARER,
+    ErrorTable,
+    PageQuery,
+    accepts_up_to,
+    decode_cursor,
+    encode_cursor,
+    new_blueprint,
+    principal,
+    requires,
+)
+
+ERRORS: Final[ErrorTable] = {
+    UnknownReleaseError: ("unknown-release", "There is no such release", 404),
+    UnknownChannelError: ("unknown-channel", "There is no such channel", 404),
+    NotPromotableError: ("not-promotable", "The release cannot be promoted", 409),
+    AlreadyInServiceError: ("already-in-service", "The release is in service already", 409),
+    NothingToRollBackError: ("nothing-to-roll-back", "There is nothing to roll back to", 409),
+    NeverAcceptedError: ("never-accepted", "The release was never accepted", 409),
+    DifferentCandidateError: ("different-candidate", "The run submitted something else before", 409),
+    ModelMismatchError: ("model-mismatch", "The model is not the one of the card", 422),
+    KeyOfflineError: ("key-offline", "A signing key is offline", 409),
+    SigningKeyError: ("signing-key-unusable", "A signing key cannot be used", 503),
+    RepositoryError: ("repository-unusable", "The repository cannot be published", 503),
+    BlobError: ("model-lost", "A stored model cannot be read", 503),
+    NotYetPublishedError: ("not-yet-published", "The change is recorded but not yet published", 503),
+}
+
+
+def new_registry_blueprint(
+    engine: Engine,
+    publisher: Publisher,
+    blobs: ModelBlobs,
+    now: Callable[[], datetime],
+    promote_by_itself: Callable[[str], None],
+) -> APIBlueprint:
+    """Makes the registry's endpoints.
+
+    Args:
+        engine: the registry's database.
+        publisher: changes channels and shows them to phones.
+        blobs: the compressed models.
+        now: gives the time.
+        promote_by_itself: called with the version of each accepted candidate.
+    """
+    blueprint = new_blueprint("registry", __name__)
+    _add_candidates(blueprint, engine, blobs, now, promote_by_itself)
+    _add_releases(blueprint, engine, publisher, blobs, now)
+    _add_channels(blueprint, engine, publisher, now)
+    return blueprint
+
+
+def _add_candidates(
+    blueprint: APIBlueprint,
+    engine: Engine,
+    blobs: ModelBlobs,
+    now: Callable[[], datetime],
+    promote_by_itself: Callable[[str], None],
+) -> None:
+    @blueprint.post(
+        "/candidates",
+        summary="Submit a candidate",
+        responses={201: documents.ReleaseAnswer, 200: documents.ReleaseAnswer},
+        security=BEARER,
+    )
+    @requires(Scope.SUBMIT)
+    @accepts_up_to(MAX_SUBMISSION_BYTES)
+    def submit_candidate(form: documents.CandidateForm) -> tuple[dict[str, Any], int]:
+        """Judges a candidate at once; `state` says accepted or refused, `reasons` why not.
+
+        The same submission of the same run again gives the same answer with 200.
+        """
+        submission = read_submission(form)
+        verify_model(submission.model, submission.card)
+        blobs.put(submission.model)
+        with writing(engine) as session:
+            release, is_new = operations.submit(session, submission, Actor(principal().name, now()))
+        if release.state is ReleaseState.ACCEPTED:
+            promote_by_itself(release.version)
+        return _release_answer(release), 201 if is_new else 200
+
+
+def _add_releases(
+    blueprint: APIBlueprint, engine: Engine, publisher: Publisher, blobs: ModelBlobs, now: Callable[[], datetime]
+) -> None:
+    @blueprint.get(
+        "/releases",
+        summary="List candidates and releases",
+        responses={200: documents.ReleasesPage},
+        security=BEARER,
+    )
+    @requires(Scope.READ_SNAPSHOT, Scope.SUBMIT, Scope.PUBLISH, Scope.TRAIN)
+    def list_releases(query: PageQuery) -> dict[str, Any]:
+        """Gives them newest submission first, refused ones too."""
+        position = decode_cursor(query.cursor, (str, str))
+        before = None if position is None else _place(*position)
+        with reading(engine) as session:
+            found = store.list_releases(session, query.limit + 1, before)
+        items, last = found[: query.limit], found[query.limit - 1 : query.limit]
+        has_more = len(found) > query.limit
+        cursor = encode_cursor([last[0].submitted_at.isoformat(), last[0].version]) if has_more else None
+        return {"items": [_release_answer(release) for release in items], "next_cursor": cursor}
+
+    @blueprint.get(
+        "/releases/<version>", summary="Show a release", responses={200: documents.ReleaseAnswer}, security=BEARER
+    )
+    @requires(Scope.READ_SNAPSHOT, Scope.SUBMIT, Scope.PUBLISH, Scope.TRAIN)
+    def show_release(path: documents.ReleasePath) -> dict[str, Any]:
+        """Says what became of it, on what figures."""
+        with reading(engine) as session:
+            return _release_answer(operations.find_release(session, path.version))
+
+    @blueprint.get(
+        "/releases/<version>/card", summary="Get a release's card", responses={200: ReleaseCard}, security=BEARER
+    )
+    @requires(Scope.READ_SNAPSHOT, Scope.SUBMIT, Scope.PUBLISH)
+    def get_card(path: documents.ReleasePath) -> Response:
+        """Gives the exact bytes that phones get."""
+        with reading(engine) as session:
+            card = operations.find_release(session, path.version).card
+        return Response(card, mimetype="application/json")
+
+    @blueprint.get(
+        "/releases/<version>/model",
+        summary="Get a release's model",
+        responses={200: {"content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}}}},
+        security=BEARER,
+    )
+    @requires(Scope.READ_SNAPSHOT, Scope.SUBMIT)
+    def get_model(path: documents.ReleasePath) -> Response:
+        """Gives model.onnx.gz; training compares the next candidate with it."""
+        with reading(engine) as session:
+            release = operations.find_release(session, path.version)
+        return Response(blobs.get(release.model_sha256), mimetype="application/gzip")
+
+    @blueprint.post(
+        "/releases/<version>/withdraw",
+        summary="Take a release back",
+        responses={200: documents.ReleaseAnswer},
+        security=BEARER,
+    )
+    @requires(Scope.PUBLISH)
+    def withdraw_release(path: documents.ReleasePath, body: documents.WithdrawBody) -> dict[str, Any]:
+        """Takes it out of every channel, for ever; what was in service before takes its place, or nothing does."""
+        actor = Actor(principal().name, now())
+        release = publisher.change(
+            lambda session: operations.withdraw_release(session, path.version, body.reason, actor)
+        )
+        return _release_answer(release)
+
+
+def _add_channels(blueprint: APIBlueprint, engine: Engine, publisher: Publisher, now: Callable[[], datetime]) -> None:
+    @blueprint.get("/channels", summary="List channels", responses={200: documents.ChannelsPage}, security=BEARER)
+    @requires(Scope.READ_SNAPSHOT, Scope.SUBMIT, Scope.PUBLISH, Scope.TRAIN)
+    def list_channels(query: PageQuery) -> dict[str, Any]:
+        """Gives what every channel offers now, by name; `stable` is always there."""
+        position = decode_cursor(query.cursor, (str,))
+        after = position[0] if position else ""
+        with reading(engine) as session:
+            withdrawn = store.withdrawn_versions(session)
+            found = [channel for channel in operations.list_channels(session) if channel.name > after]
+        items = [_channel_answer(channel, withdrawn) for channel in found[: query.limit]]
+        return {"items": items, "next_cursor": encode_cursor([items[-1]["name"]]) if len(found) > query.limit else None}
+
+    @blueprint.get(
+        "/channels/<name>", summary="Show a channel", responses={200: documents.ChannelAnswer}, security=BEARER
+    )
+    @requires(Scope.READ_SNAPSHOT, Scope.SUBMIT, Scope.PUBLISH, Scope.TRAIN)
+    def show_channel(path: documents.ChannelPath) -> dict[str, Any]:
+        """Gives what the channel offers now."""
+        with reading(engine) as session:
+            channel = operations.require_channel(session, path.name)
+            return _channel_answer(channel, store.withdrawn_versions(session))
+
+    @blueprint.post(
+        "/channels/<name>/promote",
+        summary="Offer a release on a channel",
+        responses={200: documents.ChannelAnswer},
+        security=BEARER,
+    )
+    @requires(Scope.PUBLISH)
+    def promote_release(path: documents.ChannelPath, body: documents.PromoteBody) -> dict[str, Any]:
+        """Offers an accepted release to all phones, or to a share of them; phones see it when this answers."""
+        actor = Actor(principal().name, now())
+        return change(
+            lambda session: operations.promote_release(session, path.name, body.version, body.percentage, actor),
+        )
+
+    @blueprint.post(
+        "/channels/<name>/rollback",
+        summary="Go back one step",
+        responses={200: documents.ChannelAnswer},
+        security=BEARER,
+    )
+    @requires(Scope.PUBLISH)
+    def roll_back_channel(path: documents.ChannelPath, body: documents.RollBackBody) -> dict[str, Any]:  # noqa: ARG001
+        """Ends a rollout that is under way, or else puts the release before into service."""
+        actor = Actor(principal().name, now())
+        return change(lambda session: operations.roll_back_channel(session, path.name, actor))
+
+    @blueprint.get(
+        "/channels/<name>/history",
+        summary="Show what happened to a channel",
+        responses={200: documents.HistoryPage},
+        security=BEARER,
+    )
+    @requires(Scope.READ_SNAPSHOT, Scope.SUBMIT, Scope.PUBLISH, Scope.TRAIN)
+    def show_history(path: documents.ChannelPath, query: documents.HistoryQuery) -> dict[str, Any]:
+        """Answers which release was on the channel on a day, who approved it, and on what figures.
+
+        With `on`, the first item is what held at the end of that day (UTC).
+        """
+        position = decode_cursor(query.cursor, (int,))
+        if position is not None and not 0 <= position[0] < 2**31:
+            raise _bad_cursor()
+        until = None if query.on is None else datetime.combine(query.on, time.max, UTC)
+        with reading(engine) as session:
+            operations.require_channel(session, path.name)
+            found = store.list_events(
+                session,
+                path.name,
+                query.limit + 1,
+                before_sequence=position[0] if position else None,
+                until=until,
+            )
+        cursor = encode_cursor([found[query.limit - 1].sequence]) if len(found) > query.limit else None
+        return {"items": [_event_answer(event) for event in found[: query.limit]], "next_cursor": cursor}
+
+    def change(move: Callable[[Session], Channel]) -> dict[str, Any]:
+        channel = publisher.change(move)
+        with reading(engine) as session:
+            return _channel_answer(channel, store.withdrawn_versions(session))
+
+
+def _place(submitted_at: str, version: str) -> tuple[datetime, str]:
+    """Reads the place in the list of releases that a cursor names."""
+    try:
+        moment = datetime.fromisoformat(submitted_at).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise _bad_cursor() from error
+    if VERSION_PATTERN.fullmatch(version) is None:
+        raise _bad_cursor()
+    return moment, version
+
+
+def _bad_cursor() -> Problem:
+    return Problem("bad-cursor", "The cursor is not one of ours", 400, "Use next_cursor of the page before, as it is.")
+
+
+def _release_answer(release: store.Release) -> dict[str, Any]:
+    values = {name: getattr(release, name) for name in documents.ReleaseAnswer.model_fields}
+    return documents.ReleaseAnswer(**values).model_dump(mode="json")
+
+
+def _channel_answer(channel: Channel, withdrawn: tuple[str, ...]) -> dict[str, Any]:
+    offer = channel_file(channel, withdrawn).model_dump(mode="json", exclude={"format"})
+    return {"name": channel.name, **offer}
+
+
+def _event_answer(event: store.ChannelEvent) -> dict[str, Any]:
+    return documents.EventAnswer(
+        at=event.at,
+        event=event.kind,
+        version=event.version,
+        percentage=event.percentage,
+        approver=event.approver,
+        reason=event.reason,
+        figures=event.figures,
+        release=event.after.release,
+        candidate=event.after.candidate,
+        candidate_percentage=event.after.percentage,
+    ).model_dump(mode="json")

@@ -1,0 +1,181 @@
+"""`quietline keys`: signing keys of what phones fetch, and bearer keys of people and services."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from pydantic import ValidationError
+
+from services.registry.files import Disk
+from services.registry.metadata import RepositoryError, Target
+from services.registry.publishing import channel_file, locked
+from services.registry.releases import STABLE, Channel
+from services.registry.repository import Repository
+from services.registry.signing import ROLES, KeyFolder, SigningKeyError
+from shared.auth import KeyEntry, KeyFile, Scope, hash_key, new_key
+from shared.release_card import root_fingerprint
+
+ADMIN: Final = "admin"
+
+
+class KeysFailure(click.ClickException):
+    """One line on standard error, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Prints the line."""
+        click.echo(f"quietline keys: {self.format_message()}", file=file or sys.stderr)
+
+
+Decorated = Callable[..., Any]
+
+
+def _folder(name: str, default: str, environment: str, help_text: str) -> Callable[[Decorated], Decorated]:
+    return click.option(
+        name,
+        type=click.Path(path_type=Path),
+        default=Path(default),
+        show_default=True,
+        envvar=environment,
+        help=help_text,
+    )
+
+
+publish_dir_option = _folder(
+    "--publish-dir", "var/registry/tuf", "QUIETLINE_REGISTRY_PUBLISH_DIR", "What phones fetch from."
+)
+keys_dir_option = _folder(
+    "--keys-dir", "var/registry/keys", "QUIETLINE_REGISTRY_TUF_KEYS_DIR", "Signing keys that are online."
+)
+keys_file_option = _folder("--keys-file", "var/keys.json", "QUIETLINE_REGISTRY_KEYS_FILE", "Hashes of the bearer keys.")
+
+
+@click.group()
+def keys() -> None:
+    """Make and rotate keys. 密钥管理。
+
+    Signing keys vouch for what phones fetch: `init` and `rotate`. Bearer keys let people and services in: `add`.
+    Nothing here is needed for `quietline up` and `quietline demo`, which make keys for development by themselves.
+    """
+
+
+@keys.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the root key: on a medium that you take away and lock up.",
+)
+@click.option("--targets-offline", is_flag=True, help="Put the targets key there too; promoting then needs it brought.")
+@publish_dir_option
+@keys_dir_option
+@keys_file_option
+def init(out: Path, targets_offline: bool, publish_dir: Path, keys_dir: Path, keys_file: Path) -> None:
+    """Make the signing keys and the first bearer key of a production suite. 生成正式密钥。"""
+    with _one_line_errors():
+        if out.resolve() == keys_dir.resolve():
+            raise KeysFailure("--out must be another folder than --keys-dir, since the root key must not be online")
+        known = _read_key_file(keys_file) if keys_file.exists() else None
+        if known is not None and any(entry.development for entry in known.keys):
+            raise KeysFailure(f"{keys_file} holds development keys; name another with --keys-file")
+        disk = Disk()
+        offline = KeyFolder(out, disk)
+        with locked(publish_dir / ".lock"):
+            repository = _open_repository(publish_dir, keys_dir)
+            if repository.exists():
+                raise KeysFailure(f"{publish_dir} was published before; `quietline keys rotate` replaces its keys")
+            repository.create(offline, development=False)
+            first = Target.of(f"channels/{STABLE}.json", channel_file(Channel(STABLE), ()).to_json())
+            publication = repository.stage([first])
+            if publication is not None:
+                publication.go_live()
+            if targets_offline:
+                KeyFolder(keys_dir, disk).move("targets", offline)
+        root = (publish_dir / "metadata" / "1.root.json").read_bytes()
+        click.echo(f"root key{' and targets key' if targets_offline else ''}: {out}  (move this folder away now)")
+        click.echo(f"keys that stay online: {keys_dir}")
+        click.echo(f"root of trust for phones: {publish_dir / 'metadata' / '1.root.json'}")
+        click.echo(f"its fingerprint: {root_fingerprint(root)}")
+        if known is None:
+            _add_bearer_key(keys_file, ADMIN, frozenset({Scope.ADMIN}))
+
+
+@keys.command()
+@click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, help="Which key; all of them if not given.")
+@click.option(
+    "--root-keys",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder with the root key; --keys-dir if not given, as it is in development.",
+)
+@publish_dir_option
+@keys_dir_option
+def rotate(roles: tuple[str, ...], root_keys: Path | None, publish_dir: Path, keys_dir: Path) -> None:
+    """Replace signing keys; phones follow by themselves. 更换密钥。"""
+    repository = _open_repository(publish_dir, keys_dir)
+    if not repository.exists():
+        raise KeysFailure(f"{publish_dir} was never published; `quietline keys init` makes its first keys")
+    with _one_line_errors(), locked(publish_dir / ".lock"):
+        for role in roles or ROLES:
+            version = repository.rotate(role, KeyFolder(root_keys or keys_dir, Disk()))
+            click.echo(f"{role}: new key, root version {version}")
+
+
+@keys.command()
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in Scope]),
+    multiple=True,
+    required=True,
+    help="What it may do.",
+)
+@keys_file_option
+def add(name: str, scopes: tuple[str, ...], keys_file: Path) -> None:
+    """Make a bearer key for NAME and print it, once. 新建访问密钥。
+
+    The services read the key file when they start.
+    """
+    with _one_line_errors():
+        _add_bearer_key(keys_file, name, frozenset(map(Scope, scopes)))
+
+
+def _add_bearer_key(keys_file: Path, name: str, scopes: frozenset[Scope]) -> None:
+    entries = _read_key_file(keys_file).keys if keys_file.exists() else ()
+    if any(entry.name == name for entry in entries):
+        raise KeysFailure(f"{keys_file} holds a key named {name} already; choose another name")
+    key = new_key()
+    try:
+        entry = KeyEntry(name=name, sha256=hash_key(key), scopes=scopes)
+    except ValidationError as error:
+        raise KeysFailure("a name has 1 to 60 characters") from error
+    keys_file.parent.mkdir(parents=True, exist_ok=True)
+    KeyFile(keys=(*entries, entry)).write(keys_file)
+    click.echo(f"bearer key of {name} ({', '.join(sorted(scopes))}), shown this once: {key}")
+
+
+def _read_key_file(path: Path) -> KeyFile:
+    try:
+        return KeyFile.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise KeysFailure(f"{path} is no key file") from error
+
+
+def _open_repository(publish_dir: Path, keys_dir: Path) -> Repository:
+    disk = Disk()
+    return Repository(publish_dir, KeyFolder(keys_dir, disk), lambda: datetime.now(UTC), disk)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except (RepositoryError, SigningKeyError) as error:
+        raise KeysFailure(str(error)) from error
+    except OSError as error:
+        raise KeysFailure(f"{error.filename or 'the disk'}: {error.strerror}") from error

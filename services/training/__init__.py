@@ -1,0 +1,1 @@
+"""Training: turns a snapshot of verified reports into a judged candidate, as a durable run."""

@@ -1,0 +1,165 @@
+"""The messages of a snapshot, as training reads them."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Self, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from services.training.failures import DamagedSnapshotError, UnusableSnapshotError
+from shared.categories import HARASSMENT, LEGITIMATE, Category
+from shared.redaction import fill
+
+_COLUMNS: Final = {
+    "report_id": pa.string(),
+    "text": pa.string(),
+    "category": pa.string(),
+    "topic": pa.string(),
+    "campaign": pa.string(),
+    "reporter_weight": pa.float64(),
+    "held_out": pa.bool_(),
+}
+"""What training reads of a snapshot; it has more columns."""
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Labelled messages, in the order of their report ids. All columns have the same length."""
+
+    report_ids: Sequence[str]
+    texts: Sequence[str]
+    categories: NDArray[np.str_]
+    topics: Sequence[str | None]
+    campaigns: Sequence[str]
+    weights: NDArray[np.float64]
+    held_out: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.report_ids)
+
+    @classmethod
+    def from_snapshot(cls, parquet: bytes, digest: str) -> Self:
+        """Reads a snapshot and fills the slots of its masked texts, each report's from its own id.
+
+        Raises:
+            DamagedSnapshotError: if the bytes are not those that the digest names, or no snapshot.
+        """
+        if f"sha256:{hashlib.sha256(parquet).hexdigest()}" != digest:
+            raise DamagedSnapshotError("What ingestion sent is not what the snapshot's digest names.")
+        masked = cls.from_parquet(parquet)
+        texts = [fill(text, seed=report) for text, report in zip(masked.texts, masked.report_ids, strict=True)]
+        return replace(masked, texts=texts)
+
+    @classmethod
+    def from_parquet(cls, parquet: bytes) -> Self:
+        """Reads messages back.
+
+        Raises:
+            DamagedSnapshotError: if a column is missing or of another type, or a category is none.
+        """
+        try:
+            table = pq.read_table(io.BytesIO(parquet), columns=list(_COLUMNS))
+            table = table.select(list(_COLUMNS)).cast(pa.schema(list(_COLUMNS.items()))).sort_by("report_id")
+        except (pa.ArrowException, KeyError) as error:
+            raise DamagedSnapshotError("The snapshot is no Parquet file with the columns that were agreed.") from error
+        column = {name: table[name].to_pylist() for name in _COLUMNS}
+        if any(column[name].count(None) for name in _COLUMNS if name != "topic"):
+            raise DamagedSnapshotError("The snapshot has a row with an empty column.")
+        if strangers := set(column["category"]) - set(Category):
+            raise DamagedSnapshotError(f"The snapshot has {len(strangers)} categories that this version does not know.")
+        return cls(
+            column["report_id"],
+            column["text"],
+            np.array(column["category"], dtype="U16"),
+            column["topic"],
+            column["campaign"],
+            np.array(column["reporter_weight"], dtype=np.float64),
+            np.array(column["held_out"], dtype=np.bool_),
+        )
+
+    def to_parquet(self) -> bytes:
+        """Writes the messages; equal messages give equal bytes with one version of the library."""
+        table = pa.table(
+            [
+                pa.array(column, type=kind)
+                for column, kind in zip(
+                    (self.report_ids, self.texts, self.categories.tolist(), self.topics, self.campaigns,
+                     self.weights, self.held_out),
+                    _COLUMNS.values(),
+                    strict=True,
+                )
+            ],
+            names=list(_COLUMNS),
+        )  # fmt: skip
+        target = io.BytesIO()
+        pq.write_table(table, target, compression="zstd")
+        return target.getvalue()
+
+    def where(self, chosen: NDArray[np.bool_]) -> Self:
+        """Gives some of the messages, in the same order."""
+        rows = np.flatnonzero(chosen).tolist()
+        return replace(
+            self,
+            report_ids=[self.report_ids[row] for row in rows],
+            texts=[self.texts[row] for row in rows],
+            categories=self.categories[rows],
+            topics=[self.topics[row] for row in rows],
+            campaigns=[self.campaigns[row] for row in rows],
+            weights=self.weights[rows],
+            held_out=self.held_out[rows],
+        )
+
+    @property
+    def training(self) -> Self:
+        """The messages that a model may learn from."""
+        return self.where(~self.held_out)
+
+    @property
+    def judging(self) -> Self:
+        """The held-out messages."""
+        return self.where(self.held_out)
+
+    def count(self, categories: Sequence[Category]) -> int:
+        """Gives how many messages are of one of the categories."""
+        return int(np.isin(self.categories, [category.value for category in categories]).sum())
+
+    def refuse_if_unusable(self) -> None:
+        """Checks that there is something to tell apart.
+
+        Raises:
+            UnusableSnapshotError: without labels, or without both legitimate messages and harassment to learn from.
+        """
+        if not len(self):
+            raise UnusableSnapshotError(
+                "The snapshot holds no labelled report. Label some reports, freeze a new snapshot, and train on that."
+            )
+        kinds = sorted(set(self.categories.tolist()))
+        if len(kinds) == 1:
+            raise UnusableSnapshotError(
+                f"Every report in the snapshot is {kinds[0]}; a classifier needs at least one legitimate category and "
+                "one of harassment."
+            )
+        training = self.training
+        for name, categories in (("legitimate", LEGITIMATE), ("harassment", HARASSMENT)):
+            if not training.count(categories):
+                raise UnusableSnapshotError(
+                    f"The snapshot has no {name} message to learn from ({', '.join(categories)}) beside those held out."
+                )
+
+    def digest(self) -> str:
+        """Names these messages by ids, texts and labels."""
+        digest = hashlib.sha256()
+        for row in zip(self.report_ids, self.texts, self.categories.tolist(), self.topics, strict=True):
+            digest.update(repr(row).encode("utf8", "surrogatepass"))
+        return f"sha256:{digest.hexdigest()}"
+
+
+def stable_fraction(*names: object) -> float:
+    """Gives a number from 0 to 1 that depends on the names alone, for choices that must never change."""
+    digest = hashlib.sha256("\0".join(map(str, names)).encode("utf8", "surrogatepass")).digest()
+    return cast("int", int.from_bytes(digest[:7], "big")) / 2**56

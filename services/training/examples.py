@@ -1,0 +1,105 @@
+"""What the classifier is shown: messages, their disguised copies, and windows of what must not be mistaken."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, vstack
+
+from mobile_model import features
+from mobile_model.features import FeatureSpec
+from services.training import augmentation
+from services.training.dataset import Messages
+from services.training.recipe import Recipe
+from shared.categories import HARASSMENT, LEGITIMATE, Category
+
+OnMessages = Callable[[int, int], None]
+"""Is told (messages done, messages in all); what it raises ends the work."""
+
+_BLOCK: Final = 1000
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of features with what they are; `message` is the number of the message that a row was made from."""
+
+    rows: csr_matrix
+    categories: NDArray[np.str_]
+    weights: NDArray[np.float64]
+    message: NDArray[np.int64]
+
+    def of(self, chosen: NDArray[np.bool_]) -> "Examples":
+        """Gives the rows that were made from the chosen messages."""
+        kept = chosen[self.message]
+        return Examples(self.rows[kept], self.categories[kept], self.weights[kept], self.message[kept])
+
+
+def make_examples(messages: Messages, recipe: Recipe, spec: FeatureSpec, on_messages: OnMessages) -> Examples:
+    """Gives the examples that a recipe makes of messages: the same ones for the same messages and recipe."""
+    whole = features.matrix(features.encode(messages.texts), spec)
+    copies, copied = _copies(messages, recipe, on_messages)
+    copy_rows = features.matrix(features.encode(copies), spec)
+    window_rows, windowed = _windows(messages, recipe, spec)
+    message = np.concatenate([np.arange(len(messages)), copied, windowed])
+    shares = np.concatenate([
+        np.ones(len(messages)),
+        np.full(len(copied), recipe.copy_weight),
+        np.full(len(windowed), recipe.window_weight),
+    ])  # fmt: skip
+    weights = shares * (messages.weights * _balance(messages, recipe))[message]
+    return Examples(
+        vstack([whole, copy_rows, window_rows], format="csr"), messages.categories[message], weights, message
+    )
+
+
+def _balance(messages: Messages, recipe: Recipe) -> NDArray[np.float64]:
+    """Gives what each message's category counts; 1 on average."""
+    kinds, kind, counts = np.unique(messages.categories, return_inverse=True, return_counts=True)
+    factors = (len(messages) / (len(kinds) * counts)) ** recipe.balance
+    balanced: NDArray[np.float64] = factors[kind]
+    return balanced / balanced.mean()
+
+
+def _copies(messages: Messages, recipe: Recipe, on_messages: OnMessages) -> tuple[list[str], NDArray[np.int64]]:
+    """Gives disguised and joined copies, and the number of the message that each was made from."""
+    is_harassment = np.isin(messages.categories, [category.value for category in HARASSMENT])
+    benign = np.flatnonzero(np.isin(messages.categories, [category.value for category in LEGITIMATE])).tolist()
+    texts: list[str] = []
+    copied: list[int] = []
+    for number, (text, report) in enumerate(zip(messages.texts, messages.report_ids, strict=True)):
+        if number % _BLOCK == 0:
+            on_messages(number, len(messages))
+        random = augmentation.seeded(recipe.seed, report)
+        made = [
+            augmentation.disguised_copy(text, random)
+            for _ in range(_copies_of(recipe, is_harassment[number], random.random()))
+        ]
+        if is_harassment[number] and benign and random.random() < recipe.joined_copies:
+            made.append(augmentation.joined_copy(text, messages.texts[random.choice(benign)], random))
+        texts += made
+        copied += [number] * len(made)
+    return texts, np.array(copied, dtype=np.int64)
+
+
+def _copies_of(recipe: Recipe, is_harassment: bool, draw: float) -> int:
+    wanted = recipe.harassment_copies if is_harassment else recipe.other_copies
+    return int(wanted) + (draw < wanted - int(wanted))
+
+
+def _windows(messages: Messages, recipe: Recipe, spec: FeatureSpec) -> tuple[csr_matrix, NDArray[np.int64]]:
+    """Gives windows of legitimate and marketing messages as the graph sees them, evenly spread over each message.
+
+    Windows of harassment are left out: many hold only its polite part.
+    """
+    harmless = np.flatnonzero(np.isin(messages.categories, [c.value for c in (*LEGITIMATE, Category.PROMOTION)]))
+    if not recipe.windows or not len(harmless):
+        return csr_matrix((0, spec.buckets)), np.zeros(0, dtype=np.int64)
+    rows, owner = features.views(features.encode([messages.texts[number] for number in harmless]), spec)
+    firsts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
+    windows = np.diff(np.append(firsts, len(owner))) - 1
+    place = np.arange(len(owner)) - firsts[owner] - 1  # -1 is the whole message
+    step = np.maximum(windows[owner], 1)
+    kept = (place >= 0) & ((place * recipe.windows) % step < recipe.windows)
+    return rows[kept], harmless[owner[kept]]

@@ -1,0 +1,110 @@
+"""Everything that decides what a run makes of a snapshot: equal recipe and equal snapshot give an equal model."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Final, Self
+
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from shared.categories import Strictness
+
+_CONFIG: Final = ConfigDict(extra="forbid")
+
+Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0.0, lt=0.5, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)]
+
+
+class RecipeError(Exception):
+    """A recipe has a setting that does not exist or a value that does not fit; the text says which."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class WantedRates:
+    """How many of the legitimate messages may be warned of, at each strictness."""
+
+    gentle: Rate = 0.0005
+    normal: Rate = 0.002
+    strict: Rate = 0.01
+
+    def of(self, strictness: Strictness) -> float:
+        """Gives the rate that is wanted at a strictness."""
+        rate: float = getattr(self, strictness.value)
+        return rate
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Recipe:
+    """The settings of a run.
+
+    Args:
+        seed: where every random choice begins.
+        l2: strength of the penalty on weights; see `HashedNgramClassifier`.
+        iterations: of L-BFGS, at most, for the release.
+        fold_iterations: the same for the fits that only give cross-fitted scores.
+        balance: 0 counts every message alike, 1 every category alike; between, the power of the imbalance undone.
+        harassment_copies: disguised copies of each harassment message.
+        other_copies: disguised copies of each legitimate or marketing message, on average.
+        joined_copies: harassment messages that are also shown behind or before a benign one, as a share.
+        copy_weight: how much a copy counts beside its original.
+        windows: how many of a legitimate or marketing message's windows are shown as examples of their class, at most.
+        window_weight: how much a window counts beside its message.
+        folds: parts of the training messages, cut by campaign, that thresholds are cross-fitted on.
+        wanted: share of legitimate messages that may be warned of.
+        block_share: share of the wanted rate that may be blocked.
+        confidence: of the published bounds.
+        largest_sacrifice: share of what is caught that a threshold for warnings may give up, at most, for the wanted
+            rate; the share for blocking is twice that. A bound that is then above what is wanted is published as it is.
+        held_out_share: share of campaigns held out where the data do not say (a snapshot always says).
+        evaluated_copies: held-out messages per category and disguise that the evaluation disguises, at most.
+    """
+
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    l2: Annotated[float, Field(gt=0.0, le=1000.0, allow_inf_nan=False)] = 0.1
+    iterations: Annotated[int, Field(ge=1, le=1000)] = 60
+    fold_iterations: Annotated[int, Field(ge=1, le=1000)] = 40
+    balance: Share = 0.5
+    harassment_copies: Annotated[int, Field(ge=0, le=10)] = 2
+    other_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5
+    joined_copies: Share = 0.3
+    copy_weight: Weight = 0.5
+    windows: Annotated[int, Field(ge=0, le=20)] = 2
+    window_weight: Weight = 0.5
+    folds: Annotated[int, Field(ge=2, le=20)] = 3
+    wanted: WantedRates = Field(default_factory=WantedRates)
+    block_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.25
+    confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.95
+    largest_sacrifice: Annotated[float, Field(ge=0.0, le=0.5)] = 0.2
+    held_out_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.2
+    evaluated_copies: Annotated[int, Field(ge=0, le=100_000)] = 400
+
+    def document(self) -> dict[str, Any]:
+        """Gives every setting as JSON values."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """Names the recipe by its content."""
+        canonical = json.dumps(self.document(), sort_keys=True, separators=(",", ":"))
+        return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+    @classmethod
+    def from_document(cls, settings: Mapping[str, Any]) -> Self:
+        """Reads a recipe back; settings that are not given have their usual value.
+
+        Raises:
+            RecipeError: if a setting does not exist or a value does not fit.
+        """
+        try:
+            return cls(**settings)
+        except (ValidationError, TypeError) as error:
+            raise RecipeError(f"the recipe does not fit: {_faults(error)}") from error
+
+
+def _faults(error: ValidationError | TypeError) -> str:
+    if isinstance(error, TypeError):
+        return "a setting does not exist"
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())

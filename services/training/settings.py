@@ -1,0 +1,52 @@
+"""What an operator can set for the training service, read from `QUIETLINE_TRAINING_*` and `QUIETLINE_MODE`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.training.cron import valid_cron
+
+
+class Settings(BaseSettings):
+    """Settings of the API and of the worker; both read the same ones, in one process or in two."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="QUIETLINE_TRAINING_", frozen=True, extra="forbid", populate_by_name=True
+    )
+
+    mode: Annotated[Literal["development", "production"], Field(validation_alias="QUIETLINE_MODE")] = "development"
+    database_url: str
+    """Runs and their events: `sqlite:///...` or `postgresql+psycopg://...`."""
+    dbos_database_url: str
+    """Where DBOS keeps the state of workflows. A database of its own on SQLite."""
+    runs_url: str
+    """Folder of the runs' files, as fsspec reads it: a path or `s3://bucket/prefix`."""
+    executor_id_file: Path
+    """Holds the worker's durable id; each worker has a file of its own."""
+    keys_file: Path
+    """Hashes of the bearer keys that may call this service."""
+    peer_key_file: Path
+    """The bearer key for calls to ingestion (read_snapshot, moderate) and registry (submit, read_snapshot)."""
+    ingestion_url: str
+    registry_url: str
+    channel: str = "stable"
+    """Channel whose release is in service: what candidates are compared with."""
+    schedule: Annotated[str, AfterValidator(valid_cron)] | None = None
+    """Cron expression in UTC that starts a run, for example `30 2 * * *`; none for no schedule."""
+    new_labels_per_run: PositiveInt | None = None
+    """Start a run whenever so many labels were verified since the last one; none for never."""
+    poll_seconds: PositiveFloat = 60.0
+    """How often ingestion is asked for the count of labels."""
+    lease_seconds: PositiveFloat = 15.0
+    """A worker whose heartbeat stands still for so long is taken for dead, and its runs are taken over."""
+    patience_seconds: PositiveFloat = 120.0
+    """How long a run waits for a peer that does not answer."""
+    queue_seconds: PositiveFloat = 0.25
+    """How often the worker looks for queued runs."""
+
+    @property
+    def production(self) -> bool:
+        """Tells whether development keys are refused."""
+        return self.mode == "production"
