@@ -13,7 +13,7 @@ from shared.categories import LEGITIMATE
 from shared.redaction.drawing import Draw
 
 PAIRS: Final = "pairs"
-FIRST_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)
+FIRST_DAY: Final = datetime(2022, 1, 1, tzinfo=UTC)
 MINUTES: Final = 700 * 24 * 60
 
 
