@@ -24,7 +24,7 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class QuantizedWeights:
-    """What a phone carries: `logit = count_sum * scale / root(count) + bias`, in float32 and in this order.
+    """What a phone carries: `logit = sum of weights * scale / root(count) + bias`, in float32 and in this order.
 
     `weights` is int8[buckets, categories], of which row 0 is zero; `scales` and `bias` are float32[categories].
     """
@@ -185,10 +185,8 @@ def quantize(weights: NDArray[np.float64], bias: NDArray[np.float64]) -> Quantiz
 
 
 def with_count_column(weights: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Appends a column that counts: 1 for every bucket but 0."""
-    column = np.ones((len(weights), 1), dtype=np.int8)
-    column[0] = 0
-    return np.hstack([weights, column])
+    """Appends a column of ones, whose sum over a view is the number of its n-grams."""
+    return np.hstack([weights, np.ones((len(weights), 1), dtype=np.int8)])
 
 
 def _decide(ngrams: Ngrams, views: Views, quantized: QuantizedWeights) -> Decisions:
@@ -211,7 +209,7 @@ def _decide(ngrams: Ngrams, views: Views, quantized: QuantizedWeights) -> Decisi
 
 
 def _logits(ngrams: Ngrams, views: Views, quantized: QuantizedWeights) -> tuple[Floats32, Floats32]:
-    """Gives float32[views, categories], and the number of n-grams of each view, at least 1, as float32[views]."""
+    """Gives float32[views, categories], and the number of n-grams of each view as float32[views]."""
     before = np.zeros((ngrams.buckets.shape[1] + 1, len(CATEGORIES) + 1), dtype=np.int32)
     weights = with_count_column(quantized.weights)
     weights[ngrams.buckets].sum(axis=0, dtype=np.int32).cumsum(axis=0, out=before[1:])
@@ -219,7 +217,7 @@ def _logits(ngrams: Ngrams, views: Views, quantized: QuantizedWeights) -> tuple[
     at_anchors = before[ngrams.folded_anchors] + before[ngrams.skeleton_anchors]
     windows = at_anchors[views.last] - at_anchors[views.first]
     sums: Floats32 = np.where((views.first < 0)[:, np.newaxis], lines[views.message], windows).astype(np.float32)
-    counts: Floats32 = np.maximum(sums[:, -1], np.float32(1.0))
+    counts: Floats32 = sums[:, -1]
     logits: Floats32 = sums[:, :-1] * quantized.scales
     logits /= np.sqrt(counts)[:, np.newaxis]
     logits += quantized.bias

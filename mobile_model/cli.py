@@ -3,35 +3,35 @@
 Every error is one line on standard error and exit code 2. Standard output holds nothing but the answer.
 """
 
+import errno
 import hashlib
-import json
+import io
 import locale
 import os
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 import click
 from pydantic import ValidationError
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-from mobile_model import screen
+from mobile_model import jsonl, screen
 from mobile_model.advice import Language
 from mobile_model.scorer import ModelError, Scorer
 from mobile_model.updater import PhoneStore, UpdateError, update
-from shared.categories import Action, Strictness
+from shared.categories import Strictness
 from shared.release_card import ReleaseCard
 
 DEFAULT_STATE: Final = Path("var/phone")
 DEFAULT_SOURCE: Final = "http://127.0.0.1:8700/tuf/"
 MAX_MODEL_BYTES: Final = 16 * 1024 * 1024
 
-_CHUNK_BYTES: Final = 1 << 16
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-_NO_RELEASE_ANSWER: Final = {"category": None, "action": Action.ALLOW, "probabilities": None, "release": None}
 _NO_RELEASE_NOTICE: Final = (
     "this phone has no release yet, so every message is allowed; `quietline phone update` fetches one"
 )
@@ -146,6 +146,9 @@ def phone() -> None:
 
     Scoring needs no network, and no message leaves this machine.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 @phone.command()
@@ -198,12 +201,11 @@ def score(text: str | None, sender: str | None, language: str | None, *, jsonl: 
     if text is None:
         _score_lines(scorer)
         return
-    spoken = _language(language)
-    console = Console(highlight=False)
+    text, spoken = _as_typed(text), _language(language)
     if scorer is None:
-        console.print(screen.no_release_panel(text, spoken))
-        return
-    console.print(screen.verdict_panel(text, scorer.explain(text, sender), spoken))
+        _show(screen.no_release_panel(text, spoken))
+    else:
+        _show(screen.verdict_panel(text, scorer.explain(text, sender), spoken))
 
 
 @phone.command()
@@ -212,78 +214,53 @@ def score(text: str | None, sender: str | None, language: str | None, *, jsonl: 
 @source_options
 def explain(text: str, language: str | None, **source: Any) -> None:
     """Show which characters of a message speak for harassment. 说明是哪些字引起判断。"""
-    spoken = _language(language)
-    console = Console(highlight=False)
+    text, spoken = _as_typed(text), _language(language)
     scorer = Source(**source).open()
     if scorer is None:
-        console.print(screen.no_release_panel(text, spoken))
-        return
-    console.print(screen.explanation_panel(text, scorer.explain(text), spoken))
+        _show(screen.no_release_panel(text, spoken))
+    else:
+        _show(screen.explanation_panel(text, scorer.explain(text), spoken))
 
 
 def _score_lines(scorer: Scorer | None) -> None:
-    """Answers line by line; whoever waits for an answer gets it before the next line is read."""
     if scorer is None:
         click.echo(f"quietline: {_NO_RELEASE_NOTICE}", err=True)
+    if sys.stdin is None or sys.stdout is None:
+        raise PhoneFailure("--jsonl needs standard input and standard output, and one of them is closed")
     output = sys.stdout.buffer
-    number = 0
-    for lines in _chunks_of_lines(sys.stdin.buffer):
-        answers = []
-        try:
-            for line in lines:
-                number += 1
-                answers.append(_answer(scorer, line))
-        except _LineError as error:
-            raise PhoneFailure(f"line {number}: {error}") from error
-        finally:
-            output.write(b"".join(answers))
-            output.flush()
-
-
-class _LineError(Exception):
-    """A line holds no message; the text says why."""
-
-
-def _answer(scorer: Scorer | None, line: bytes) -> bytes:
     try:
-        message = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise _LineError("no JSON") from error
-    text = message.get("text") if isinstance(message, dict) else None
-    if not isinstance(text, str):
-        raise _LineError('no JSON object with a string "text"')
-    sender = message.get("sender")
-    if not isinstance(sender, str | None):
-        raise _LineError('"sender" is no string')
-    if scorer is None:
-        return _line(_NO_RELEASE_ANSWER)
-    verdict = scorer.score(text, sender)
-    return _line(
-        {
-            "category": verdict.category,
-            "action": verdict.action,
-            "probabilities": verdict.probabilities,
-            "release": verdict.release,
-        }
-    )
+        for answers in jsonl.answers(scorer, cast("io.BufferedReader", sys.stdin.buffer)):
+            with _writing():
+                output.write(answers)
+                output.flush()
+    except jsonl.InputError as error:
+        raise PhoneFailure(str(error)) from error
 
 
-def _line(answer: object) -> bytes:
-    return json.dumps(answer).encode() + b"\n"
+def _show(renderable: RenderableType) -> None:
+    with _writing():
+        Console(highlight=False).print(renderable)
 
 
-def _chunks_of_lines(stream: Any) -> Iterator[list[bytes]]:
-    """Gives whole lines in bunches, each bunch as soon as it is there; the last line needs no end."""
-    rest: list[bytes] = []
-    while chunk := stream.read1(_CHUNK_BYTES):
-        head, newline, tail = chunk.rpartition(b"\n")
-        if not newline:
-            rest.append(chunk)
-            continue
-        yield b"".join([*rest, head]).split(b"\n")
-        rest = [tail]
-    if last := b"".join(rest):
-        yield [last]
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turns what the output refuses into one line; that a reader went away is for click, which ends in silence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        raise PhoneFailure(f"cannot write the answer: {error.strerror}") from error
+
+
+def _as_typed(text: str) -> str:
+    """Gives an argument as it was typed: a locale without Chinese leaves its bytes, UTF-8, as lone surrogates."""
+    if not any("\udc80" <= character <= "\udcff" for character in text):
+        return text
+    try:
+        return os.fsencode(text).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text
 
 
 def _language(chosen: str | None) -> Language:

@@ -5,7 +5,7 @@ The same steps are an ONNX graph in `graph.py`; here they run over a whole corpu
 The *line* of a message is `0 F 0 0 S 0`: its folded symbols F, and its skeleton S with every symbol multiplied by
 `FeatureSpec.skeleton_factor`, so that the two streams share no n-gram. Each position of the line owns the three n-grams
 that start there (zeros go on after the end). Their hash is linear, so an n-gram of zeros alone has hash 0: bucket 0 is
-nothing, and whatever falls into it does not count.
+nothing, and whatever falls into it has no weight.
 
 *Anchors* are the start of a stream, each of its letters and digits, and its end: the same number in F and S. A window
 is a run of `window_letters` anchors with all that both streams hold between them, so that punctuation between letters
@@ -32,27 +32,25 @@ _BLOCK_CODEPOINTS: Final = 1 << 16
 class FeatureSpec:
     """Every constant of the features; two models with equal specs read messages alike.
 
-    The hash of n symbols is a polynomial that starts afresh for each n with its own factor:
-    `h_n = (... (c_0 * B_n * A + c_1 * B_n) * A + ...) mod P`, as in Karp and Rabin (1987).
+    The hash of n symbols is linear, with factors of its own for each n: `h_n = c_0 * K[n][0] + c_1 * K[n][1] + ...`, of
+    which the bucket is the last bits. The factors are odd, so that single symbols nearer to each other than `buckets`
+    never meet; n-grams meet as rarely as at random.
     """
 
     buckets: int = 1 << 15
-    hash_modulus: int = (1 << 31) - 1
-    hash_base: int = 48_271
-    hash_factors: tuple[int, int, int] = (2_028_178_513, 1_343_714_351, 1_683_268_613)
-    skeleton_factor: int = 12_289
+    hash_factors: tuple[tuple[int, ...], ...] = (
+        (745_963_615,),
+        (740_105_253, 1_041_287_323),
+        (457_335_761, 1_067_766_967, 407_908_521),
+    )
+    skeleton_factor: int = 20_761
     window_letters: int = 40
     window_step: int = 10
     folding_digest: str = folding.DIGEST
 
     def coefficients(self) -> NDArray[np.int64]:
-        """Gives int64[n-gram length - 1, offset]: `h_n = sum(c_k * K[n - 1, k]) mod P`, never above 2**63."""
-        rows = [
-            [factor * pow(self.hash_base, length - offset, self.hash_modulus) % self.hash_modulus
-             if offset <= length else 0 for offset in range(NGRAM_LENGTHS)]
-            for length, factor in enumerate(self.hash_factors)
-        ]  # fmt: skip
-        return np.array(rows, dtype=np.int64)
+        """Gives int64[n-gram length - 1, offset], filled up with zeros. No hash reaches 2**63."""
+        return np.array([(*row, *[0] * (NGRAM_LENGTHS - len(row))) for row in self.hash_factors], dtype=np.int64)
 
     def metadata(self) -> dict[str, str]:
         """Gives every constant as text, for the model file and the release card."""
@@ -60,7 +58,9 @@ class FeatureSpec:
 
 
 def _as_text(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    return "; ".join(" ".join(map(str, row)) for row in value)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def find_views(ngrams: Ngrams, spec: FeatureSpec) -> Views:
 
 
 def matrix(corpus: Corpus, spec: FeatureSpec) -> csr_matrix:
-    """Gives float64[messages, buckets]: counts of a whole message, divided by the root of their sum."""
+    """Gives float64[messages, buckets]: counts of a whole message, divided by the root of the number of its n-grams."""
     return vstack([_rows(n, _whole_lines(n), spec) for n in bucket_indices(corpus, spec)], format="csr")
 
 
@@ -216,7 +216,6 @@ def _buckets(line: NDArray[np.int64], spec: FeatureSpec) -> NDArray[np.int32]:
         total = line[:positions] * coefficients[0]
         for offset in range(1, row + 1):
             total += line[offset : offset + positions] * coefficients[offset]
-        total %= spec.hash_modulus
         np.bitwise_and(total, spec.buckets - 1, out=buckets[row], casting="unsafe")
     return buckets
 
@@ -250,7 +249,7 @@ def _rows(ngrams: Ngrams, block: Views, spec: FeatureSpec) -> csr_matrix:
     counts = np.diff(np.append(begin, len(keys))).astype(np.float64)
     edges = np.arange(len(whole) + 1) * spec.buckets
     indptr = np.searchsorted(distinct, edges)
-    totals = np.diff(np.searchsorted(keys, edges))
+    totals = NGRAM_LENGTHS * lengths.reshape(2, -1).sum(axis=0)
     return csr_matrix(
         (counts / np.repeat(np.sqrt(totals), np.diff(indptr)), (distinct % spec.buckets).astype(np.int32), indptr),
         shape=(len(whole), spec.buckets),

@@ -53,7 +53,10 @@ PREFERENCES: Final[Mapping[Category, tuple[Action, ...]]] = {
 """The actions that a person may choose for a category. Legitimate categories are always allowed."""
 
 _SEVERITY: Final = (Action.ALLOW, Action.WARN, Action.BLOCK)
-_SEPARATORS: Final = str.maketrans("", "", " -.()\t\u00a0\u2011")
+_SEPARATORS: Final = str.maketrans(
+    "", "", " -.()\t\u00a0\u2011\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+"""What people and address books put between digits; directions come with numbers that were copied."""
 _CHINESE_MOBILE_LENGTH: Final = len("+8613800000000")
 
 _ANDROID: Final = {
@@ -84,13 +87,13 @@ def decide(
         card: the release that they come from.
         strictness: which thresholds to use.
         preferences: the most that the person wants done with a category; for promotion, what to do with it.
-        sender: who sent it, if known.
+        sender: who sent it, if known; one that is empty without its separators is nobody's.
         contacts: senders in the address book.
         allowed: senders on the allow-list.
     """
     category = card.categories[max(range(len(probabilities)), key=probabilities.__getitem__)]
-    if sender is not None:
-        name = normal_sender(sender)
+    name = normal_sender(sender or "")
+    if name:
         for known, reason in ((contacts, Reason.CONTACT), (allowed, Reason.ALLOWED)):
             if any(normal_sender(one) == name for one in known):
                 return Decision(category, Action.ALLOW, reason)
@@ -101,12 +104,17 @@ def decide(
 
 def normal_sender(sender: str) -> str:
     """Gives one spelling of a sender: no separators, + for 00, Chinese mobile numbers without +86, lower case."""
-    plain = sender.translate(_SEPARATORS).casefold()
+    plain = sender.translate(_SEPARATORS).lower()
     if plain.startswith("00"):
         plain = f"+{plain[2:]}"
     if plain.startswith("+861") and len(plain) == _CHINESE_MOBILE_LENGTH:
         return plain[3:]
     return plain
+
+
+def is_possible(category: Category, action: Action) -> bool:
+    """Tells whether the rule, with some preference, can answer a category with an action."""
+    return action in PREFERENCES.get(category, (Action.ALLOW,))
 
 
 def platform_actions(category: Category, action: Action) -> PlatformActions:

@@ -31,6 +31,7 @@ _HISTORY: Final = 8
 _SUFFICIENT_DECREASE: Final = 1e-4
 _CURVATURE: Final = 0.9
 _LINE_SEARCH_STEPS: Final = 30
+_SHORTEST_CUT: Final = 0.02
 _TYPICAL_VARIANCE: Final = 0.12
 """Of one class indicator, p (1 - p), with seven classes."""
 
@@ -178,6 +179,8 @@ def _search(
 ) -> tuple[Floats, float, Floats] | None:
     """Finds a step that satisfies the weak Wolfe conditions by bisection (Lewis and Overton, 2013).
 
+    A step that was far too long is cut to the bottom of the parabola through what is known, instead of by half.
+
     Returns None where no step lowers the loss: the point is the minimum as far as float64 can tell.
     """
     slope = dot(gradient, direction)
@@ -189,11 +192,13 @@ def _search(
         there_loss, there_gradient = objective(there)
         if not there_loss <= loss + _SUFFICIENT_DECREASE * length * slope:
             high = length
+            parabola = -slope * length**2 / (2 * (there_loss - loss - slope * length))
+            length = low + max(_SHORTEST_CUT * (high - low), min(parabola - low, (high - low) / 2))
         elif dot(there_gradient, direction) < _CURVATURE * slope:
             low = length
+            length = (low + high) / 2 if np.isfinite(high) else 2 * low
         else:
             return there, there_loss, there_gradient
-        length = (low + high) / 2 if np.isfinite(high) else 2 * low
     return None
 
 

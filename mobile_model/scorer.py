@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
 
 from mobile_model import policy
@@ -38,8 +39,9 @@ class Verdict:
 class Explanation:
     """Where a message was looked at, and how much each of its characters speaks for harassment.
 
-    `window` is the first code point of the deciding view and the one after its last; `contributions` has a number for
-    each code point, zero outside the window, negative where a character speaks against harassment.
+    `window` is the first code point of the deciding view and the one after its last. `contributions` has a number for
+    each code point, negative where it speaks against harassment. It is zero outside the window but for the two symbols
+    of either stream after it, which the window's last n-grams reach.
     """
 
     verdict: Verdict
@@ -47,6 +49,18 @@ class Explanation:
     window: tuple[int, int]
 
 
+MAX_CODEPOINTS: Final = 1 << 16
+"""More than any SMS can hold. What comes after it is not read: a message of any length must not exhaust the phone."""
+
+_SIGNATURE: Final = (
+    [("codepoints", "tensor(int32)"), ("explain", "tensor(bool)")],
+    [
+        ("probabilities", "tensor(float)"),
+        ("contributions", "tensor(float)"),
+        ("window_start", "tensor(int32)"),
+        ("window_end", "tensor(int32)"),
+    ],
+)
 _YES: Final = np.array(1, dtype=np.bool_)
 _NO: Final = np.array(0, dtype=np.bool_)
 
@@ -85,7 +99,7 @@ class Scorer:
 
     def score(self, text: str, sender: str | None = None) -> Verdict:
         """Scores one message; any Unicode will do, an empty one too."""
-        (probabilities,) = self._run(["probabilities"], {"codepoints": folding.codepoints(text), "explain": _NO})
+        (probabilities,) = self._run(["probabilities"], {"codepoints": _codepoints(text), "explain": _NO})
         return self._verdict(probabilities.tolist(), sender)
 
     def score_many(self, texts: Iterable[str]) -> Iterator[Verdict]:
@@ -94,12 +108,13 @@ class Scorer:
 
     def explain(self, text: str, sender: str | None = None) -> Explanation:
         """Scores one message and says which of its characters decided."""
-        inputs = {"codepoints": folding.codepoints(text), "explain": _YES}
+        inputs = {"codepoints": _codepoints(text), "explain": _YES}
         probabilities, contributions, start, end = self._run(
             ["probabilities", "contributions", "window_start", "window_end"], inputs
         )
         verdict = self._verdict(probabilities.tolist(), sender)
-        return Explanation(verdict, tuple(contributions.tolist()), (int(start[0]), int(end[0])))
+        unseen = [0.0] * (len(text) - len(contributions))
+        return Explanation(verdict, (*contributions.tolist(), *unseen), (int(start[0]), int(end[0])))
 
     def _verdict(self, probabilities: list[float], sender: str | None) -> Verdict:
         decision = policy.decide(
@@ -120,6 +135,10 @@ class Scorer:
         )
 
 
+def _codepoints(text: str) -> NDArray[np.int32]:
+    return folding.codepoints(text[:MAX_CODEPOINTS])
+
+
 def _open(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -129,7 +148,7 @@ def _open(model: bytes) -> onnxruntime.InferenceSession:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
         raise ModelError("the file is no model that this phone can run") from error
-    names = [i.name for i in session.get_inputs()], session.get_outputs()[0].shape
-    if names != (["codepoints", "explain"], [len(Category)]):
+    signature = tuple([(v.name, v.type) for v in side] for side in (session.get_inputs(), session.get_outputs()))
+    if signature != _SIGNATURE or session.get_outputs()[0].shape != [len(Category)]:
         raise ModelError("the file is an ONNX model, but not one of Quietline")
     return session

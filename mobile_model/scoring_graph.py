@@ -55,17 +55,18 @@ def _add_hashes(g: GraphBuilder, classifier: HashedNgramClassifier) -> None:
     g.node("Concat", [*line * NGRAM_LENGTHS, g.vector(*[0] * NGRAM_LENGTHS)], "copies", axis=0)
     g.node("Reshape", ["copies", g.vector(NGRAM_LENGTHS, -1)], "shifted")
     g.node("MatMul", ["coefficients", "shifted"], "hashes")
-    g.node("Mod", ["hashes", g.scalar(spec.hash_modulus)], "residues")
-    g.node("BitwiseAnd", ["residues", g.scalar(spec.buckets - 1)], "buckets")
+    g.node("BitwiseAnd", ["hashes", g.scalar(spec.buckets - 1)], "buckets")
 
 
 def _add_view_sums(g: GraphBuilder, classifier: HashedNgramClassifier) -> None:
     """From `buckets` to `view_sums` int32[V, K + 1], exact; the last column counts the n-grams."""
     spec = classifier.features
     g.constant("weights", with_count_column(classifier.quantized.weights))
-    g.node("Gather", ["weights", "buckets"], "ngram_weights_short")
-    g.node("Cast", ["ngram_weights_short"], "ngram_weights", to=TensorProto.INT32)  # [3, N, K + 1]
-    g.node("ReduceSum", ["ngram_weights", g.vector(0)], "position_weights", keepdims=0)
+    g.constant("one_of_each", np.ones((1, NGRAM_LENGTHS), dtype=np.uint8))
+    g.node("Gather", ["weights", "buckets"], "ngram_weights")  # int8[3, N, K + 1]
+    g.node("Reshape", ["ngram_weights", g.vector(NGRAM_LENGTHS, -1)], "ngram_weights_flat")
+    g.node("MatMulInteger", ["one_of_each", "ngram_weights_flat"], "position_weights_flat")
+    g.node("Reshape", ["position_weights_flat", g.vector(-1, len(CATEGORIES) + 1)], "position_weights")  # [N, K + 1]
     g.node("CumSum", ["position_weights", g.scalar(0)], "sums_before", exclusive=1)  # [N, K + 1]
     g.node("Compress", ["sums_before", "is_anchor"], "folded_sums", axis=0)  # [A, K + 1]
     g.node("Shape", ["folded_stream"], "folded_length")
@@ -92,8 +93,7 @@ def _add_decision(g: GraphBuilder, classifier: HashedNgramClassifier) -> None:
     g.constant("bias", classifier.quantized.bias)
     g.node("Cast", ["view_sums"], "view_numbers", to=TensorProto.FLOAT)
     g.node("Split", ["view_numbers", g.vector(categories, 1)], "category_sums", "counts", axis=1)
-    g.node("Max", ["counts", g.number(1.0)], "positive_counts")
-    g.node("Sqrt", ["positive_counts"], "roots")
+    g.node("Sqrt", ["counts"], "roots")
     g.node("Mul", ["category_sums", "scales"], "scaled_sums")
     g.node("Div", ["scaled_sums", "roots"], "evidence")
     g.node("Add", ["evidence", "bias"], "logits")

@@ -19,7 +19,7 @@ STRONG: Final = 0.7
 NOTABLE: Final = 0.35
 """Of the strongest contribution: from here on a character is marked."""
 
-_STYLES: Final = {Action.ALLOW: "green", Action.PROMOTION: "cyan", Action.WARN: "yellow", Action.BLOCK: "red"}
+STYLES: Final = {Action.ALLOW: "green", Action.PROMOTION: "cyan", Action.WARN: "yellow", Action.BLOCK: "red"}
 _BECAUSE_OF: Final = {Language.CHINESE: "因为：", Language.ENGLISH: "because of:"}
 _CAUTIOUS: Final = frozenset({Action.WARN, Action.BLOCK})
 _HIDDEN: Final = "\N{REPLACEMENT CHARACTER}"
@@ -53,7 +53,7 @@ _REASONS: Final[Mapping[Language, Mapping[Reason, str]]] = {
 def verdict_panel(text: str, explanation: Explanation, language: Language) -> RenderableType:
     """Shows the message, what it is taken for, and what to do now."""
     verdict = explanation.verdict
-    style = _STYLES[verdict.action]
+    style = STYLES[verdict.action]
     parts: list[RenderableType] = [highlighted(text, explanation), Text(""), _headline(verdict, language, style)]
     if passages := marked_passages(text, explanation):
         parts.append(Text(f"{_BECAUSE_OF[language]} {' / '.join(passages)}", style="dim"))

@@ -21,9 +21,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from mobile_model.advice import Language, advice_for
-from mobile_model.cli import ACTION_STYLES, ACTION_WORDS, CATEGORY_WORDS, highlighted
+from mobile_model.advice import Language, action_name, advice_for, category_name
 from mobile_model.scorer import Scorer
+from mobile_model.screen import STYLES, highlighted
 from mobile_model.updater import PhoneStore, UpdateError, update
 from services.client import SuiteClient, SuiteError
 from services.embedded import DataDirectory
@@ -201,20 +201,20 @@ def _wait_until_ready(address: str, suite: "subprocess.Popen[str]") -> None:
 def verdicts(scorer: Scorer) -> Table:
     """Scores the demo's messages and shows why, each in its own language."""
     table = Table(show_lines=True)
-    table.add_column("message 短信", ratio=5)
-    for title in ("category", "probability", "action"):
-        table.add_column(title)
-    table.add_column("advice 建议", ratio=4)
+    table.add_column("message 短信", ratio=5, overflow="fold")
+    for title in ("category 类别", "probability 概率", "action 处理"):
+        table.add_column(title, max_width=11)
+    table.add_column("advice 建议", ratio=4, overflow="fold")
     for message in MESSAGES:
         explanation = scorer.explain(message)
         verdict = explanation.verdict
-        language: Language = "en" if message.isascii() else "zh"
+        language = Language.ENGLISH if message.isascii() else Language.CHINESE
         advice = advice_for(verdict.category, language) if verdict.action in {Action.WARN, Action.BLOCK} else ()
         table.add_row(
             highlighted(message, explanation),
-            CATEGORY_WORDS[language][verdict.category],
+            category_name(verdict.category, language),
             f"{verdict.probability:.2f}",
-            Text(ACTION_WORDS[language][verdict.action], style=ACTION_STYLES[verdict.action]),
+            Text(action_name(verdict.action, language), style=STYLES[verdict.action]),
             "\n".join(advice[:2]),
         )
     return table

@@ -74,6 +74,7 @@ ERRORS: Final[ErrorTable] = {
     NothingToLearnError: ("nothing-to-learn", "There are too few labels for a snapshot", 409),
 }
 
+MAX_NUMBER: Final = 2**31 - 1
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NDJSON: Final = "application/x-ndjson"
 PARQUET: Final = "application/vnd.apache.parquet"
@@ -132,11 +133,20 @@ class Ingestion:
     clock: Callable[[], datetime]
 
 
-def reports_api(ingestion: Ingestion) -> APIBlueprint:
-    """Makes the endpoints for those who report."""
-    api = new_blueprint("reports", __name__)
+def new_ingestion_blueprint(ingestion: Ingestion) -> APIBlueprint:
+    """Makes all endpoints of the service."""
+    api = new_blueprint("ingestion", __name__)
+    for add in (add_reports, add_imports, add_moderation, add_snapshots):
+        add(api, ingestion)
+    return api
 
-    @api.post("/reports", summary="Report a message", responses={201: ReportAccepted}, security=BEARER)
+
+def add_reports(api: APIBlueprint, ingestion: Ingestion) -> None:
+    """Adds the endpoints for those who report."""
+
+    @api.post(
+        "/reports", summary="Report a message", responses={200: ReportAccepted, 201: ReportAccepted}, security=BEARER
+    )
     @requires(Scope.REPORT)
     def report_message(body: ReportIn, header: RepeatHeader) -> tuple[dict[str, Any], int]:
         """Takes a message from its owner, masks it, and gives a receipt. A repeat under the same Idempotency-Key gives
@@ -162,12 +172,9 @@ def reports_api(ingestion: Ingestion) -> APIBlueprint:
             operations.withdraw(session, path.receipt, header.secret, ingestion.clock())
         return "", 204
 
-    return api
 
-
-def imports_api(ingestion: Ingestion) -> APIBlueprint:
-    """Makes the endpoint for bulk files."""
-    api = new_blueprint("imports", __name__)
+def add_imports(api: APIBlueprint, ingestion: Ingestion) -> None:
+    """Adds the endpoint for bulk files."""
     line = {"schema": {"type": "string", "contentMediaType": NDJSON}}
 
     @api.post(
@@ -197,12 +204,9 @@ def imports_api(ingestion: Ingestion) -> APIBlueprint:
             raise Problem("bad-header", "The first line names no columns", 422, str(error)) from None
         return Response(stream_answer(chain([first], events)), mimetype=NDJSON)
 
-    return api
 
-
-def moderation_api(ingestion: Ingestion) -> APIBlueprint:
-    """Makes the endpoints for those who look at reports and label them."""
-    api = new_blueprint("moderation", __name__)
+def add_moderation(api: APIBlueprint, ingestion: Ingestion) -> None:
+    """Adds the endpoints for those who look at reports and label them."""
 
     @api.get("/reports", summary="List reports", responses={200: ReportPage}, security=BEARER)
     @requires(Scope.MODERATE)
@@ -215,9 +219,10 @@ def moderation_api(ingestion: Ingestion) -> APIBlueprint:
             campaign=campaign_number(query.campaign) if query.campaign else None,
             contains=query.q,
         )
+        after = decode_cursor(query.cursor, (int,))
         with reading(ingestion.engine) as session:
-            found = store.list_reports(session, wanted, query.limit + 1, _moment_and_id(query.cursor))
-        return _page(found, query.limit, ModeratedReport, lambda last: [_microseconds(last.created_at), last.id])
+            found = store.list_reports(session, wanted, query.limit + 1, _row_number(after[0]) if after else None)
+        return _page(found, query.limit, ModeratedReport, lambda last: [last.number])
 
     @api.post("/reports/<report_id>/label", summary="Label a report", responses={200: ModeratedReport}, security=BEARER)
     @requires(Scope.MODERATE)
@@ -238,7 +243,7 @@ def moderation_api(ingestion: Ingestion) -> APIBlueprint:
         after = decode_cursor(query.cursor, (int, str))
         with reading(ingestion.engine) as session:
             found = store.list_campaigns(
-                session, query.limit + 1, (after[0], campaign_number(after[1]) or 0) if after else None
+                session, query.limit + 1, (_row_number(after[0]), campaign_number(after[1]) or 0) if after else None
             )
         return _page(found, query.limit, CampaignOut, lambda last: [last.reports, campaign_name(last.id)])
 
@@ -260,14 +265,13 @@ def moderation_api(ingestion: Ingestion) -> APIBlueprint:
         with reading(ingestion.engine) as session:
             return {"verified": store.count_labels(session)}
 
-    return api
 
+def add_snapshots(api: APIBlueprint, ingestion: Ingestion) -> None:
+    """Adds the endpoints for data sets."""
 
-def snapshots_api(ingestion: Ingestion) -> APIBlueprint:
-    """Makes the endpoints for data sets."""
-    api = new_blueprint("snapshots", __name__)
-
-    @api.post("/snapshots", summary="Freeze a snapshot", responses={201: SnapshotOut}, security=BEARER)
+    @api.post(
+        "/snapshots", summary="Freeze a snapshot", responses={200: SnapshotOut, 201: SnapshotOut}, security=BEARER
+    )
     @requires(Scope.MODERATE)
     def freeze_snapshot() -> tuple[dict[str, Any], int]:
         """Freezes all verified reports; if nothing changed since the last one, gives that with status 200."""
@@ -313,7 +317,10 @@ def snapshots_api(ingestion: Ingestion) -> APIBlueprint:
         answer.set_etag(snapshot.digest.removeprefix("sha256:"))
         return answer
 
-    return api
+
+def _row_number(number: int) -> int:
+    """Keeps a number from a cursor that we did not make within what a database can compare."""
+    return max(-MAX_NUMBER, min(MAX_NUMBER, number))
 
 
 def _microseconds(moment: datetime) -> int:

@@ -9,7 +9,7 @@ from typing import Final
 from flask import Flask
 from sqlalchemy import Engine, text
 
-from services.ingestion.api import ERRORS, Ingestion, imports_api, moderation_api, reports_api, snapshots_api
+from services.ingestion.api import ERRORS, Ingestion, new_ingestion_blueprint
 from services.ingestion.settings import Settings
 from services.ingestion.snapshots import SnapshotFolder
 from shared.auth import KeyRing
@@ -52,8 +52,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> F
         checks={"database": lambda: _check_database(engine)},
     )
     ingestion = Ingestion(engine, SnapshotFolder.at(settings.snapshots_url), clock)
-    for blueprint in (imports_api, reports_api, moderation_api, snapshots_api):
-        api.register_api(blueprint(ingestion))
+    api.register_api(new_ingestion_blueprint(ingestion))
     seal(api)
     api.extensions["engine"] = engine
     return api

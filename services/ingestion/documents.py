@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from services.ingestion.campaigns import campaign_name
 from services.ingestion.reports import NewReport, Receipt, SenderKind, SourceKind, Status
@@ -27,14 +27,26 @@ def _storable(value: str) -> str:
 Topic = Annotated[str, AfterValidator(_known_topic), Field(json_schema_extra={"enum": list(TOPICS)})]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Token = Annotated[str, AfterValidator(_storable), Field(min_length=1, max_length=200)]
-RowId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Word = Annotated[Token, Field(coerce_numbers_to_str=True)]
 CampaignId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
-class ReportIn(BaseModel):
-    """A message that its owner reports."""
+class KnownMembers(BaseModel):
+    """A body that may hold no member but its own; what else it holds is not repeated in the refusal."""
 
-    model_config = ConfigDict(extra="forbid", use_enum_values=True)
+    model_config = ConfigDict(use_enum_values=True, json_schema_extra={"additionalProperties": False})
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_unknown(cls, content: Any) -> Any:
+        """Refuses members that are not known, without naming them."""
+        if isinstance(content, dict) and content.keys() - cls.model_fields.keys():
+            raise ValueError(f"holds a member that is not known; known are {', '.join(cls.model_fields)}")
+        return content
+
+
+class ReportIn(KnownMembers):
+    """A message that its owner reports."""
 
     sender: Annotated[str, Field(max_length=200, description="who it came from, as the phone shows it")]
     body: Annotated[str, Field(description="the text, at most 2,000 characters; masked before it is stored")]
@@ -49,16 +61,16 @@ class ReportIn(BaseModel):
 class BulkLine(BaseModel):
     """One line of a bulk file; members that are not known are ignored."""
 
-    model_config = ConfigDict(extra="ignore", use_enum_values=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore", use_enum_values=True)
 
-    text: Annotated[str, Field(validation_alias=AliasChoices("text", "body"))]
+    text: Annotated[str, AfterValidator(_storable), Field(validation_alias=AliasChoices("text", "body"))]
     sender: str | None = None
     received_at: datetime | None = None
     category: Annotated[Category | None, Field(validation_alias=AliasChoices("category", "label"))] = None
     topic: Topic | None = None
-    reporter: Token | None = None
-    id: Token | None = None
-    campaign: Token | None = None
+    reporter: Word | None = None
+    id: Word | None = None
+    campaign: Word | None = None
 
 
 class SenderOut(BaseModel):
@@ -169,10 +181,8 @@ class ReportQuery(PageQuery):
     q: Annotated[str | None, AfterValidator(lambda q: q and _storable(q)), Field(max_length=100)] = None
 
 
-class LabelIn(BaseModel):
+class LabelIn(KnownMembers):
     """What a report is."""
-
-    model_config = ConfigDict(extra="forbid", use_enum_values=True)
 
     category: Category
     topic: Topic | None = None

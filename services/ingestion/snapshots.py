@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
 from sqlalchemy import Engine
 
 from services.ingestion import store
@@ -137,6 +138,12 @@ class SnapshotFolder:
         """Opens a draft for writing."""
         return self._filesystem.open(path, "wb")
 
+    def sync(self, file: Any) -> None:
+        """Brings a local file to the disk; an object store does so by itself when the file is closed."""
+        if isinstance(self._filesystem, LocalFileSystem):
+            file.flush()
+            os.fsync(file.fileno())
+
     def discard(self, draft: str) -> None:
         """Deletes a draft."""
         if self._filesystem.exists(draft):
@@ -182,7 +189,7 @@ def _write(engine: Engine, folder: SnapshotFolder, draft: str, now: datetime) ->
                     writer.write_table(table, row_group_size=ROWS_AT_ONCE)
                     counts.update(table["category"].to_pylist())
                     held_out += sum(table["held_out"].to_pylist())
-            _sync(file)
+            folder.sync(file)
     return Snapshot(
         id=digesting.digest.removeprefix("sha256:")[:16],
         digest=digesting.digest,
@@ -232,10 +239,3 @@ def _table(reports: list[VerifiedReport], weights: Weights) -> pa.Table:
         "held_out": [is_held_out(campaign) for campaign in campaigns],
     }
     return pa.table(columns, schema=SCHEMA)
-
-
-def _sync(file: Any) -> None:
-    """Brings a local file to the disk; an object store does so by itself."""
-    file.flush()
-    if hasattr(file, "fileno"):
-        os.fsync(file.fileno())

@@ -71,10 +71,10 @@ class GateRules:
     """
 
     significance: float = 0.01
-    missed: Limit = Limit(proven=0.45, plain=0.55)
-    hidden: Limit = Limit(proven=0.01, plain=0.025)
+    missed: Limit = Limit(proven=0.60, plain=0.70)
+    hidden: Limit = Limit(proven=0.03, plain=0.05)
     hidden_promotion: Limit = Limit(proven=0.05, plain=0.10)
-    hidden_topic: Limit = Limit(proven=0.02, plain=0.05)
+    hidden_topic: Limit = Limit(proven=0.05, plain=0.15)
     margin_missed: float = 0.02
     margin_hidden: float = 0.002
     least_legitimate: int = 50

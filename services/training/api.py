@@ -23,8 +23,8 @@ from services.training.documents import (
     RunsAnswer,
     RunsQuery,
 )
-from services.training.evaluation import Evaluation
 from services.training.events import stream_events
+from services.training.figures import Evaluation
 from services.training.peers import NotFoundError, PeerError, Peers
 from services.training.runs import Run, RunHasEndedError, UnknownRunError
 from services.training.schedules import LATEST, new_run

@@ -56,6 +56,7 @@ def create_app(settings: Settings, peers: Peers, *, now: Callable[[], datetime] 
     )
     api.register_api(new_training_blueprint(settings, engine, peers, enqueue, now))
     seal(api)
+    api.extensions |= {"engine": engine, "queue": queue}
     return api
 
 

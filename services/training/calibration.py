@@ -1,27 +1,28 @@
 """Thresholds from data, with a bound on how often they hit a legitimate message that holds for any finite sample.
 
-A message of harassment category c is warned of (or blocked) when its probability of harassment reaches the threshold of
-c. All thresholds of one strictness and action come from one number, the *severity*: the threshold of c is the severity,
-but never above c's *ceiling*, beyond which too much of what is caught of c would be given up. So the categories share one
-budget of false positives: it is spent where the severity cuts, which by the lemma of Neyman and Pearson (1933) catches
-most for the budget, and the ceilings see to it that no category pays alone, and that no threshold is so high that
-nothing reaches it. Ceilings are fixed by harassment alone, before any legitimate message is looked at.
+A message of harassment category c is warned of (or blocked) when its probability of harassment reaches the threshold
+of c. All thresholds of one strictness and action come from one number, the *severity*: the threshold of c is the
+severity, but never above c's *ceiling*, which a share of the harassment that is recognised as c still reaches. So the
+categories share one budget of false positives: it is spent wherever the severity cuts, which by the lemma of Neyman
+and Pearson (1933) catches most for the budget, and the ceilings see to it that no threshold is so high that nothing
+reaches it. Ceilings are fixed by harassment alone, before any legitimate message is looked at.
 
 With the ceilings fixed, raising the severity can only lower the rate of false positives. For such a risk the smallest
-severity whose exact binomial upper bound (Clopper and Pearson, "The use of confidence or fiducial limits illustrated in
-the case of the binomial", Biometrika 26, 1934) is not above the wanted rate keeps the true rate at or below it with the
-confidence of the bound, although the severity is chosen on the same messages: Bates et al., "Distribution-free,
-risk-controlling prediction sets", Journal of the ACM 68, 2021; Angelopoulos et al., "Conformal risk control", 2022, give
-the same for the expected rate. What is counted are campaigns, each by its most suspicious message: near-copies are not
-independent, and a campaign that is hit at all counts as hit.
+severity whose exact binomial upper bound (Clopper and Pearson, "The use of confidence or fiducial limits illustrated
+in the case of the binomial", Biometrika 26, 1934) is not above the wanted rate keeps the true rate at or below it
+with the confidence of the bound, although the severity is chosen on the same messages: Bates et al.,
+"Distribution-free, risk-controlling prediction sets", Journal of the ACM 68, 2021; Angelopoulos et al., "Conformal
+risk control", 2022, give the same for the expected rate. What is counted are campaigns, each by its most suspicious
+message: near-copies are not independent, and a campaign that is hit at all counts as hit.
 
-Where even no hit among so few campaigns cannot prove the wanted rate, the severity is that of no hit, and its odds are
-raised by as much as the bound misses the wanted rate; this is prudence and proves nothing, so the bound that is published
-is the one that was reached, never the wanted one.
+Where even no hit among so few campaigns cannot prove the wanted rate, the severity is that of no hit, and its odds
+are raised by as much as the bound misses the wanted rate; this is prudence and proves nothing, so the bound that is
+published is the one that was reached, never the wanted one.
 
-The scores are cross-fitted: each message is scored by a model that saw nothing of its campaign. The release is fitted on
-more messages than those models; that it is no worse than they are is assumed, as in Barber et al., "Predictive inference
-with the jackknife+", Annals of Statistics 49, 2021, and the evaluation on held-out messages shows whether it is so.
+The scores are cross-fitted: each message is scored by a model that saw nothing of its campaign. The release is fitted
+on more messages than those models; that it is no worse than they are is assumed, as in Barber et al., "Predictive
+inference with the jackknife+", Annals of Statistics 49, 2021, and the evaluation on held-out messages shows whether
+it is so.
 """
 
 import math
@@ -38,9 +39,9 @@ from shared.categories import HARASSMENT, LEGITIMATE, Category, Strictness
 from shared.release_card import RateBound, Threshold
 
 _FEWEST: Final = 20
-"""Caught messages of one category below which its ceiling is that of all harassment together."""
+"""Recognised messages of one category below which its ceiling is that of all harassment together."""
 _NOTHING_KNOWN: Final = 0.5
-"""The ceiling where no harassment was caught at all."""
+"""The ceiling where no harassment was recognised at all, and the least severity where no rate can be proven."""
 _RESOLUTION: Final = 1e-6
 """Thresholds are multiples of this: what runtimes may differ by cannot move a message across one."""
 
@@ -89,8 +90,8 @@ def interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, f
 def calibrate(scores: CrossFittedScores, recipe: Recipe) -> Calibration:
     """Chooses every threshold and says what is known of its false-positive rate."""
     ceilings: dict[Literal["warn", "block"], dict[Category, float]] = {
-        "warn": _ceilings(scores, recipe.largest_sacrifice),
-        "block": _ceilings(scores, min(1.0, 2.0 * recipe.largest_sacrifice)),
+        "warn": _ceilings(scores, recipe.least_reached),
+        "block": _ceilings(scores, recipe.least_reached / 2.0),
     }
     thresholds: dict[Strictness, dict[Category, Threshold]] = {}
     bounds: dict[Strictness, dict[Literal["warn", "block"], RateBound]] = {}
@@ -103,15 +104,15 @@ def calibrate(scores: CrossFittedScores, recipe: Recipe) -> Calibration:
     return Calibration(thresholds, bounds)
 
 
-def _ceilings(scores: CrossFittedScores, sacrifice: float) -> dict[Category, float]:
-    """Gives per category the threshold that gives up this share of what is caught of it."""
+def _ceilings(scores: CrossFittedScores, reached: float) -> dict[Category, float]:
+    """Gives per category the threshold that this share of what is recognised of it still reaches."""
     true = np.isin(scores.categories, _names(HARASSMENT)) & np.isin(scores.judged, _names(HARASSMENT))
     everything = scores.harassment[true]
 
     def ceiling(category: Category) -> float:
         own = scores.harassment[true & (scores.categories == category.value) & (scores.judged == category.value)]
         sample = own if len(own) >= _FEWEST else everything
-        return float(np.quantile(sample, sacrifice)) if len(sample) else _NOTHING_KNOWN
+        return float(np.quantile(sample, 1.0 - reached)) if len(sample) else _NOTHING_KNOWN
 
     return {category: ceiling(category) for category in HARASSMENT}
 
@@ -140,7 +141,7 @@ def _worst_of_campaigns(scores: CrossFittedScores, ceilings: dict[Category, floa
     for category, ceiling in ceilings.items():
         judged = scores.judged == category.value
         hit[judged] = np.where(scores.harassment[judged] >= _rounded_up(ceiling), np.inf, scores.harassment[judged])
-    campaigns, campaign = np.unique([scores.campaigns[row] for row in legitimate], return_inverse=True)
+    campaigns, campaign = np.unique(np.array(scores.campaigns)[legitimate], return_inverse=True)
     worst = np.full(len(campaigns), -1.0)
     np.maximum.at(worst, campaign, hit[legitimate])
     return np.sort(worst)[::-1]
@@ -152,19 +153,21 @@ def _smallest_severity(worst: NDArray[np.float64], wanted: float, confidence: fl
     allowed = -1
     while allowed + 1 < campaigns and upper_bound(allowed + 1, campaigns, confidence) <= wanted:
         allowed += 1
-    next_hit = float(worst[max(allowed, -1) + 1]) if campaigns > allowed + 1 else -1.0
+    kept_hits = max(allowed, 0)
+    next_hit = float(worst[kept_hits]) if campaigns > kept_hits else -1.0
     if next_hit == math.inf:
         return 1.0
     severity = _rounded_up(next_hit + 2.0 * _RESOLUTION) if next_hit >= 0.0 else 0.0
     if allowed >= 0:
         return severity
+    severity = max(severity, _NOTHING_KNOWN)
     factor = upper_bound(0, campaigns, confidence) / wanted
     odds = factor * severity / max(1.0 - severity, _RESOLUTION)
     return _rounded_up(odds / (1.0 + odds))
 
 
 def _rounded_up(probability: float) -> float:
-    return min(1.0, math.ceil(probability / _RESOLUTION) * _RESOLUTION)
+    return min(1.0, round(math.ceil(probability / _RESOLUTION) * _RESOLUTION, 6))
 
 
 def _names(categories: Sequence[Category]) -> list[str]:

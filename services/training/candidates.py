@@ -7,7 +7,8 @@ from datetime import datetime
 from mobile_model.classifier import HashedNgramClassifier
 from mobile_model.graph import export, graph_metadata
 from services.training.calibration import Calibration
-from services.training.evaluation import Evaluation, Release
+from services.training.evaluation import Release
+from services.training.figures import Evaluation
 from services.training.recipe import Recipe
 from shared.categories import Category
 from shared.release_card import ModelFile, ReleaseCard, release_version

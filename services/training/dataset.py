@@ -4,7 +4,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self, cast
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -136,19 +136,19 @@ class Messages:
         """
         if not len(self):
             raise UnusableSnapshotError(
-                "The snapshot holds no labelled report. Label some reports, freeze a new snapshot, and train on that."
+                "It holds no labelled report. Label some reports, freeze a new snapshot, and train on that."
             )
         kinds = sorted(set(self.categories.tolist()))
         if len(kinds) == 1:
             raise UnusableSnapshotError(
-                f"Every report in the snapshot is {kinds[0]}; a classifier needs at least one legitimate category and "
+                f"Every report in it is {kinds[0]}; a classifier needs at least one legitimate category and "
                 "one of harassment."
             )
         training = self.training
         for name, categories in (("legitimate", LEGITIMATE), ("harassment", HARASSMENT)):
             if not training.count(categories):
                 raise UnusableSnapshotError(
-                    f"The snapshot has no {name} message to learn from ({', '.join(categories)}) beside those held out."
+                    f"It has no {name} message to learn from ({', '.join(categories)}) beside those held out."
                 )
 
     def digest(self) -> str:
@@ -162,4 +162,4 @@ class Messages:
 def stable_fraction(*names: object) -> float:
     """Gives a number from 0 to 1 that depends on the names alone, for choices that must never change."""
     digest = hashlib.sha256("\0".join(map(str, names)).encode("utf8", "surrogatepass")).digest()
-    return cast("int", int.from_bytes(digest[:7], "big")) / 2**56
+    return int.from_bytes(digest[:7], "big") / (1 << 56)

@@ -59,7 +59,8 @@ def _balance(messages: Messages, recipe: Recipe) -> NDArray[np.float64]:
     kinds, kind, counts = np.unique(messages.categories, return_inverse=True, return_counts=True)
     factors = (len(messages) / (len(kinds) * counts)) ** recipe.balance
     balanced: NDArray[np.float64] = factors[kind]
-    return balanced / balanced.mean()
+    balanced /= balanced.mean()
+    return balanced
 
 
 def _copies(messages: Messages, recipe: Recipe, on_messages: OnMessages) -> tuple[list[str], NDArray[np.int64]]:
@@ -74,7 +75,7 @@ def _copies(messages: Messages, recipe: Recipe, on_messages: OnMessages) -> tupl
         random = augmentation.seeded(recipe.seed, report)
         made = [
             augmentation.disguised_copy(text, random)
-            for _ in range(_copies_of(recipe, is_harassment[number], random.random()))
+            for _ in range(_copies_of(recipe, bool(is_harassment[number]), random.random()))
         ]
         if is_harassment[number] and benign and random.random() < recipe.joined_copies:
             made.append(augmentation.joined_copy(text, messages.texts[random.choice(benign)], random))
@@ -96,7 +97,7 @@ def _windows(messages: Messages, recipe: Recipe, spec: FeatureSpec) -> tuple[csr
     harmless = np.flatnonzero(np.isin(messages.categories, [c.value for c in (*LEGITIMATE, Category.PROMOTION)]))
     if not recipe.windows or not len(harmless):
         return csr_matrix((0, spec.buckets)), np.zeros(0, dtype=np.int64)
-    rows, owner = features.views(features.encode([messages.texts[number] for number in harmless]), spec)
+    rows, owner = features.views(features.encode([messages.texts[number] for number in harmless.tolist()]), spec)
     firsts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
     windows = np.diff(np.append(firsts, len(owner))) - 1
     place = np.arange(len(owner)) - firsts[owner] - 1  # -1 is the whole message

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
+from services.training.augmentation import tables_digest
 from shared.categories import Strictness
 
 _CONFIG: Final = ConfigDict(extra="forbid")
@@ -26,9 +27,9 @@ class RecipeError(Exception):
 class WantedRates:
     """How many of the legitimate messages may be warned of, at each strictness."""
 
-    gentle: Rate = 0.0005
-    normal: Rate = 0.002
-    strict: Rate = 0.01
+    gentle: Rate = 0.01
+    normal: Rate = 0.03
+    strict: Rate = 0.08
 
     def of(self, strictness: Strictness) -> float:
         """Gives the rate that is wanted at a strictness."""
@@ -46,8 +47,9 @@ class Recipe:
         iterations: of L-BFGS, at most, for the release.
         fold_iterations: the same for the fits that only give cross-fitted scores.
         balance: 0 counts every message alike, 1 every category alike; between, the power of the imbalance undone.
-        harassment_copies: disguised copies of each harassment message.
-        other_copies: disguised copies of each legitimate or marketing message, on average.
+        harassment_copies: disguised copies of each harassment message, on average.
+        other_copies: the same of each legitimate or marketing message; where there are fewer, disguise itself speaks
+            for harassment.
         joined_copies: harassment messages that are also shown behind or before a benign one, as a share.
         copy_weight: how much a copy counts beside its original.
         windows: how many of a legitimate or marketing message's windows are shown as examples of their class, at most.
@@ -56,28 +58,29 @@ class Recipe:
         wanted: share of legitimate messages that may be warned of.
         block_share: share of the wanted rate that may be blocked.
         confidence: of the published bounds.
-        largest_sacrifice: share of what is caught that a threshold for warnings may give up, at most, for the wanted
-            rate; the share for blocking is twice that. A bound that is then above what is wanted is published as it is.
+        least_reached: share of the harassment that is recognised as such which must still reach a threshold for
+            warning, whatever rate is wanted; half of it for blocking. A bound that is then above the wanted rate is
+            published as it is.
         held_out_share: share of campaigns held out where the data do not say (a snapshot always says).
         evaluated_copies: held-out messages per category and disguise that the evaluation disguises, at most.
     """
 
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
-    l2: Annotated[float, Field(gt=0.0, le=1000.0, allow_inf_nan=False)] = 0.1
+    l2: Annotated[float, Field(gt=0.0, le=1000.0, allow_inf_nan=False)] = 0.3
     iterations: Annotated[int, Field(ge=1, le=1000)] = 60
     fold_iterations: Annotated[int, Field(ge=1, le=1000)] = 40
     balance: Share = 0.5
-    harassment_copies: Annotated[int, Field(ge=0, le=10)] = 2
+    harassment_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5
     other_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5
     joined_copies: Share = 0.3
     copy_weight: Weight = 0.5
-    windows: Annotated[int, Field(ge=0, le=20)] = 2
+    windows: Annotated[int, Field(ge=0, le=20)] = 4
     window_weight: Weight = 0.5
     folds: Annotated[int, Field(ge=2, le=20)] = 3
     wanted: WantedRates = Field(default_factory=WantedRates)
     block_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.25
     confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.95
-    largest_sacrifice: Annotated[float, Field(ge=0.0, le=0.5)] = 0.2
+    least_reached: Annotated[float, Field(ge=0.01, le=1.0, allow_inf_nan=False)] = 0.1
     held_out_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.2
     evaluated_copies: Annotated[int, Field(ge=0, le=100_000)] = 400
 
@@ -87,8 +90,8 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Names the recipe by its content."""
-        canonical = json.dumps(self.document(), sort_keys=True, separators=(",", ":"))
+        """Names the recipe by its content, the tables of disguises included."""
+        canonical = json.dumps(self.document() | {"tables": tables_digest()}, sort_keys=True, separators=(",", ":"))
         return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
     @classmethod

@@ -1,10 +1,147 @@
-"""The evaluation as one page with plots."""
+"""The evaluation as one page with plots, in English and Chinese, that needs no script and no other file."""
 
-from services.training.evaluation import Evaluation
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from services.training.figures import Evaluation, Rate
 from services.training.fitting import OnProgress
+from shared.categories import HARASSMENT, Strictness
+
+PARITY_LIMIT: Final = 1e-6
+"""How far the graph may be from the same computation in numpy (SPEC.md)."""
+
+
+@dataclass(frozen=True)
+class _Tile:
+    value: str
+    words: str
+    zh: str
+    mood: str = ""
+
+
+@dataclass(frozen=True)
+class _Plot:
+    title: str
+    zh: str
+    why: str
+    svg: str
 
 
 def render_report(evaluation: Evaluation, on_progress: OnProgress) -> bytes:
-    """Gives an HTML file that needs nothing else."""
-    on_progress(0, 1, None)
-    return b"<!doctype html><title>Quietline</title>" + evaluation.release.encode()
+    """Gives the HTML file.
+
+    Args:
+        evaluation: what to show.
+        on_progress: is told which of the plots is being drawn.
+    """
+    page = _template().render(
+        evaluation=evaluation,
+        tiles=_tiles(evaluation),
+        plots=_plots(evaluation, on_progress),
+        thresholds=_thresholds(evaluation),
+        threshold_names=[category.value for category in HARASSMENT],
+    )
+    return page.encode()
+
+
+@cache
+def _template() -> Template:
+    source = files(__package__).joinpath("report.html").read_text("utf8")
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False).from_string(source)
+
+
+def _tiles(evaluation: Evaluation) -> list[_Tile]:
+    caught = _sum(evaluation.categories[c].acted[Strictness.NORMAL].warned_or_blocked for c in HARASSMENT)
+    hit = _sum(result.acted[Strictness.NORMAL].warned_or_blocked for result in evaluation.legitimate.values())
+    gap = evaluation.reliability.expected_calibration_error
+    difference = evaluation.parity.largest_difference
+    return [
+        _Tile(
+            _percent(caught),
+            f"of {caught.of:,} harassment messages caught at normal{_range(caught)}",
+            "骚扰短信拦截率",
+            "good",
+        ),
+        _Tile(_percent(hit), f"of {hit.of:,} legitimate messages hit at normal{_range(hit)}", "正常短信误拦率", "bad"),
+        _Tile("–" if gap is None else f"{100 * gap:.1f} %", "mean gap between probability and truth", "概率校准误差"),
+        _Tile(
+            f"{difference:.1e}",
+            f"largest difference from numpy, {'within' if difference <= PARITY_LIMIT else 'beyond'} 1e-6",
+            "导出模型与 numpy 的最大差",
+            "good" if difference <= PARITY_LIMIT else "bad",
+        ),
+        _Tile(f"{evaluation.model_bytes / 1024:,.0f} KB", "model.onnx before compression", "模型大小"),
+    ]
+
+
+def _plots(evaluation: Evaluation, on_progress: OnProgress) -> list[_Plot]:
+    from services.training import plots  # noqa: PLC0415 - it takes a second to load, and only a run needs it
+
+    drawings: list[tuple[str, str, str, Callable[[Evaluation], str]]] = [
+        ("Harassment caught", "骚扰短信拦截率", "Warned of or blocked, by category and strictness.", plots.plot_caught),
+        (
+            "Legitimate messages hit",
+            "正常短信误拦率",
+            "False positives by class and topic: the worst error.",
+            plots.plot_hit,
+        ),
+        (
+            "What more would cost",
+            "取舍曲线",
+            "One threshold for all categories, moved along; dots are the card's.",
+            plots.plot_trade_off,
+        ),
+        ("Confusion", "混淆矩阵", "What each category was shown as, at normal.", plots.plot_confusion),
+        (
+            "Disguises",
+            "伪装",
+            "The same messages without (tick) and with (dot) a disguise, at normal.",
+            plots.plot_disguises,
+        ),
+        ("Do probabilities mean what they say?", "概率是否可信", "On the dashed line they do.", plots.plot_reliability),
+    ]
+    if evaluation.reference is not None:
+        drawings.append(
+            (
+                "Against the release in service",
+                "与线上版本对比",
+                "Messages that only one of the two gets right.",
+                plots.plot_paired,
+            )
+        )
+    drawn = []
+    for number, (title, zh, why, draw) in enumerate(drawings):
+        on_progress(number, len(drawings), f"drawing the report: {title.lower()}")
+        drawn.append(_Plot(title, zh, why, draw(evaluation)))
+    return drawn
+
+
+def _thresholds(evaluation: Evaluation) -> list[dict[str, Any]]:
+    return [
+        {
+            "strictness": strictness.value,
+            "action": action,
+            "cells": [getattr(evaluation.thresholds[strictness][category], action) for category in HARASSMENT],
+            "bound": bound,
+        }
+        for strictness in Strictness
+        for action, bound in evaluation.bounds[strictness].items()
+    ]
+
+
+def _sum(rates: Any) -> Rate:
+    counts = [(rate.hits, rate.of) for rate in rates]
+    return Rate.from_counts(sum(hits for hits, _ in counts), sum(of for _, of in counts))
+
+
+def _percent(rate: Rate) -> str:
+    return "–" if rate.rate is None else f"{100 * rate.rate:.1f} %"
+
+
+def _range(rate: Rate) -> str:
+    return "" if rate.rate is None else f" ({100 * rate.low:.1f} to {100 * rate.high:.1f})"

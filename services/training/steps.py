@@ -119,14 +119,14 @@ class Steps:
             folder.write(artifacts.CARD, candidate.card.to_json())
 
     def evaluate(self, run_id: str) -> None:
-        """Judges the graph on held-out messages, beside the release in service, and writes the figures into the card."""
+        """Judges the graph on held-out messages, beside the release in service; the card gets the figures."""
         with self._doing(run_id, Step.EVALUATE) as (run, folder, watch):
             recipe = _recipe(run)
             reference = self._release_in_service(watch)
             candidate = _candidate(folder)
             classifier = weights_from_bytes(folder.read(artifacts.WEIGHTS), recipe)
             try:
-                evaluation = evaluate(candidate, reference, classifier, _messages(folder), recipe, watch)
+                evaluation = evaluate(candidate, reference, _messages(folder), recipe, watch, classifier=classifier)
             except ModelError as error:
                 raise WorkerFailureError(
                     f"The release in service or the candidate cannot be run here: {error}"

@@ -1,8 +1,8 @@
 """The durable workflow of a run.
 
-DBOS remembers which steps are done. A worker that is killed in a step, or after a step's effect and before DBOS knows of
-it, repeats that step, which is harmless: see `steps`. A worker that is told to stop leaves a step by `Interrupted`, which
-DBOS does not record, so that the run stays pending and goes on at the next start.
+DBOS remembers which steps are done. A worker that is killed in a step, or after a step's effect and before DBOS knows
+of it, repeats that step, which is harmless: see `steps`. A worker that is told to stop leaves a step by `Interrupted`,
+which DBOS does not record, so that the run stays pending and goes on at the next start.
 """
 
 from collections.abc import Callable

@@ -22,7 +22,6 @@ from services.registry.settings import Settings
 from shared.auth import KeyEntry, KeyFile, Scope, hash_key
 from tests.registry.candidates import Candidate
 
-
 # How long an example takes says nothing on a machine that does other things too.
 hypothesis.settings.register_profile("quietline", deadline=None)
 hypothesis.settings.load_profile("quietline")

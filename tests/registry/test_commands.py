@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from services.registry.app import migrate
 from services.registry.commands import keys
+from services.registry.metadata import DevelopmentKeysError
 from services.registry.signing import ROLES
 from shared.auth import KeyRing, Scope
 from shared.release_card import root_fingerprint
@@ -73,6 +74,13 @@ class TestInit:
         assert [file.name.partition("-")[0] for file in (terminal.folder / "away").iterdir()] == ["root"]
         online = {file.name.partition("-")[0] for file in (terminal.folder / "keys").iterdir()}
         assert online == {"targets", "snapshot", "timestamp"}
+
+    def test_a_root_key_that_was_left_online_stops_production(self, production, terminal):
+        registry, _ = production
+        [root_key] = (terminal.folder / "away").iterdir()
+        shutil.copy(root_key, terminal.folder / "keys")
+        with pytest.raises(DevelopmentKeysError, match="root key lies beside"):
+            registry.start()
 
     def test_it_shows_the_fingerprint_that_phones_show(self, production, tmp_path):
         registry, made = production

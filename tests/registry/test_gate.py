@@ -64,6 +64,11 @@ def test_a_protected_topic_is_held_to_a_limit_of_its_own(topic):
     )
 
 
+def test_one_message_proves_nothing():
+    assert reasons(good_evidence(topic_antenatal=group("topic", "antenatal", 8, 1))) == ""
+    assert "protected topic antenatal" in reasons(good_evidence(topic_antenatal=group("topic", "antenatal", 8, 2)))
+
+
 def test_many_messages_prove_a_small_excess_that_few_do_not():
     few = good_evidence(legitimate_personal=group("legitimate", "personal", 100, 2))
     many = good_evidence(legitimate_personal=group("legitimate", "personal", 10_000, 200))

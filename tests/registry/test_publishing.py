@@ -1,5 +1,6 @@
 """Database and published repository agree in the end, whatever is killed when, and no phone ever goes backwards."""
 
+import fcntl
 import json
 import shutil
 import stat
@@ -145,6 +146,31 @@ def test_promotions_at_the_same_time_happen_one_after_the_other(registry, phone)
     assert len(history) == len(others) + 1
     phone.update()
     assert phone.version == history[0]["version"]
+
+
+class WatchingDisk(Disk):
+    """Looks at every move whether the repository is locked."""
+
+    def __init__(self, lock_file: Path) -> None:
+        self.lock_file = lock_file
+        self.locked_moves = 0
+
+    def put_in_place(self, draft: Path, path: Path) -> None:
+        if path.parent.name == "metadata":
+            with self.lock_file.open("ab") as file, pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.locked_moves += 1
+        super().put_in_place(draft, path)
+
+
+def test_nothing_is_published_but_under_the_lock(registry):
+    with_first_release(registry)
+    disk = WatchingDisk(registry.settings.publish_dir / ".lock")
+    registry.clock.pass_by(days=2)
+    registry.start(disk)
+    assert disk.locked_moves == 1, "only the timestamp had grown old"
+    registry.promote(SECOND)
+    assert disk.locked_moves == 4
 
 
 def test_metadata_that_grows_old_while_the_registry_is_off_is_signed_again_at_start(registry, phone):
@@ -301,7 +327,7 @@ class TestRotation:
             file.unlink()
         keys = KeyFolder(registry.settings.tuf_keys_dir, Disk())
         Repository(registry.settings.publish_dir, keys, registry.clock, Disk()).rotate(role, keys)
-        registry.start()
+        phone.update()
         registry.promote(SECOND)
         phone.update()
         assert phone.version == SECOND.version

@@ -14,7 +14,7 @@ CATEGORIES: Final = {
     "smishing": Category.FRAUD,
 }
 """Ham is chat between people but for a few notices; spam is advertising, most of it of premium-rate services."""
-COLUMNS: Final = ({"label", "text"}, {"v1", "v2"})
+COLUMNS: Final = (("label", "text"), ("v1", "v2"))
 MAX_FIELD_LENGTH: Final = 100_000
 
 

@@ -17,7 +17,8 @@ def find_encoding(path: Path, fallback: str = "gb18030") -> str:
     """Tells how a text file is encoded.
 
     Every line is tried, since a file may be plain ASCII for a long way: UTF-8 if most of the lines that are not ASCII
-    are UTF-8, so that a few broken lines do not turn all others into nonsense, else the fallback in the same way.
+    are UTF-8, so that a few broken lines do not turn all others into nonsense; else the fallback in the same way; else
+    UTF-8 again if most lines are ASCII.
 
     Raises:
         ImportFileError: if the file cannot be read, or is binary.
@@ -36,9 +37,10 @@ def find_encoding(path: Path, fallback: str = "gb18030") -> str:
 
 
 def _most_fitting(file: BinaryIO, name: str, fallback: str) -> str:
-    lines = 0
+    all_lines = lines = 0
     fitting = {"utf-8": 0, fallback: 0}
     for line in _pieces(file):
+        all_lines += 1
         if not line.isascii():
             lines += 1
             for encoding in fitting:
@@ -47,6 +49,8 @@ def _most_fitting(file: BinaryIO, name: str, fallback: str) -> str:
         return "utf-8"
     if 2 * fitting[fallback] >= lines:
         return fallback
+    if 2 * lines < all_lines:
+        return "utf-8"
     raise ImportFileError(f"{name} is neither UTF-8 nor {fallback.upper()}; is it a text file?")
 
 

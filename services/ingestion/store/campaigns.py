@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from services.ingestion.campaigns import shapes
 from services.ingestion.grouping import Band, Known, Outcome, Placed, fresh_shapes, join
-from services.ingestion.store.statements import before, chunks, insert_or, table
+from services.ingestion.store.statements import before, chunks, insert_or, insert_tuples
 from services.ingestion.store.tables import BandRow, CampaignRow, PatternRow, ReportRow
 
 
@@ -76,10 +76,9 @@ def _write(session: Session, outcome: Outcome) -> None:
         )
     for part in chunks(sorted(outcome.crowds)):
         session.execute(delete(BandRow).where(BandRow.key.in_(part)))
-    bands = [{"key": key, "fingerprint": one, "crowded": False} for key, one in sorted(outcome.band_rows)]
-    bands += [{"key": key, "fingerprint": one, "crowded": True} for key, one in outcome.crowds.items()]
-    if bands:
-        session.execute(insert(table(BandRow)), bands)
+    bands = [(key, one, False) for key, one in sorted(outcome.band_rows)]
+    bands += [(key, one, True) for key, one in outcome.crowds.items()]
+    insert_tuples(session, BandRow, ("key", "fingerprint", "crowded"), bands)
     counts = outcome.counts.copy()
     for old, new in outcome.renamed.items():
         session.execute(update(PatternRow).where(PatternRow.campaign == old).values(campaign=new))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from services.ingestion.store.campaigns import take_out
@@ -41,9 +41,8 @@ def add_receipt(session: Session, receipt: StoredReceipt, now: datetime) -> bool
     If the key came in a transaction that is still open, this waits until that ends.
     """
     values = {**vars(receipt), "created_at": now}
-    added = session.execute(insert_or(session, ReceiptRow).values(values).on_conflict_do_nothing())
-    assert isinstance(added, CursorResult)  # noqa: S101 - an INSERT gives one; SQLAlchemy's types do not say so
-    return bool(added.rowcount)
+    statement = insert_or(session, ReceiptRow).values(values).on_conflict_do_nothing()
+    return session.scalar(statement.returning(ReceiptRow.id)) is not None
 
 
 def find_receipt(session: Session, receipt_id: str) -> StoredReceipt | None:

@@ -12,7 +12,7 @@ from services.ingestion.campaigns import Shape
 from services.ingestion.grouping import Placed
 from services.ingestion.reports import NewReport, Sender, SenderKind, SourceKind, SourceKindError, Status
 from services.ingestion.store.campaigns import place
-from services.ingestion.store.statements import before, chunks, insert_or, is_postgresql, table
+from services.ingestion.store.statements import chunks, insert_or, is_postgresql, table
 from services.ingestion.store.tables import PatternRow, ReportRow, SourceRow
 
 INTAKE_LOCK: Final = 0x1A7A4E
@@ -21,8 +21,9 @@ INTAKE_LOCK: Final = 0x1A7A4E
 
 @dataclass(frozen=True)
 class StoredReport:
-    """A report as it lies in the database."""
+    """A report as it lies in the database; `number` grows with every report."""
 
+    number: int
     id: str
     text: str
     language: str
@@ -135,6 +136,7 @@ def _reports() -> Select[ReportRow, int]:
 
 def _stored(row: ReportRow, campaign: int) -> StoredReport:
     return StoredReport(
+        number=row.number,
         id=row.id,
         text=row.text,
         language=row.language,
@@ -159,18 +161,16 @@ def find_report(session: Session, report_id: str) -> StoredReport | None:
     return _stored(*found) if found else None
 
 
-def list_reports(
-    session: Session, wanted: ReportFilter, limit: int, after: tuple[datetime, str] | None
-) -> list[StoredReport]:
+def list_reports(session: Session, wanted: ReportFilter, limit: int, after: int | None) -> list[StoredReport]:
     """Gives reports, newest first.
 
     Args:
         session: an open transaction.
         wanted: which.
         limit: how many at most.
-        after: created_at and id of the last report of the page before.
+        after: number of the last report of the page before.
     """
-    query = _reports().order_by(ReportRow.created_at.desc(), ReportRow.id.desc()).limit(limit)
+    query = _reports().order_by(ReportRow.number.desc()).limit(limit)
     if wanted.category is not None:
         query = query.where(ReportRow.category == wanted.category)
     if wanted.status is not None:
@@ -183,7 +183,7 @@ def list_reports(
     if wanted.contains is not None:
         query = query.where(ReportRow.text.contains(wanted.contains, autoescape=True))
     if after is not None:
-        query = query.where(before(ReportRow.created_at, ReportRow.id, after))
+        query = query.where(ReportRow.number < after)
     return [_stored(row, campaign) for row, campaign in session.execute(query)]
 
 

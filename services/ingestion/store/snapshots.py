@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CursorResult, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.ingestion.reports import SourceKind
@@ -83,9 +83,8 @@ def read_verified(session: Session, at_once: int) -> Iterator[list[VerifiedRepor
 
 def add_snapshot(session: Session, snapshot: Snapshot) -> bool:
     """Stores a snapshot; False, and nothing stored, if its digest is known already."""
-    added = session.execute(insert_or(session, SnapshotRow).values(vars(snapshot)).on_conflict_do_nothing())
-    assert isinstance(added, CursorResult)  # noqa: S101 - an INSERT gives one; SQLAlchemy's types do not say so
-    return bool(added.rowcount)
+    statement = insert_or(session, SnapshotRow).values(vars(snapshot)).on_conflict_do_nothing()
+    return session.scalar(statement.returning(SnapshotRow.id)) is not None
 
 
 def find_snapshot(session: Session, *, snapshot_id: str | None = None, digest: str | None = None) -> Snapshot | None:

@@ -35,7 +35,9 @@ class ReportRow(Tables):
 
     __tablename__ = "reports"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    """Grows with every report; lists are sorted by it."""
+    id: Mapped[str] = mapped_column(String(32), unique=True)
     text: Mapped[str] = mapped_column(Text)
     language: Mapped[str] = mapped_column(String(10))
     sender_kind: Mapped[str | None] = mapped_column(String(12))
@@ -54,9 +56,8 @@ class ReportRow(Tables):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     __table_args__ = (
-        Index("ix_reports_created_at_id", "created_at", "id"),
-        Index("ix_reports_category_created_at_id", "category", "created_at", "id"),
-        Index("ix_reports_source_created_at_id", "source", "created_at", "id"),
+        Index("ix_reports_category_number", "category", "number"),
+        Index("ix_reports_source_number", "source", "number"),
         Index("ix_reports_fingerprint", "fingerprint"),
     )
 

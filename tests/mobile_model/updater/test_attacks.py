@@ -5,6 +5,7 @@ import gzip
 import itertools
 import json
 import resource
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -276,8 +277,12 @@ def test_a_model_that_unpacks_without_end_is_refused(victim, repository):
     bomb = gzip.compress(bytes(200_000_000))
     assert len(bomb) < MAX_COMPRESSED_MODEL_BYTES
     replace_newest(repository, MODEL, bomb)
+    tracemalloc.start()
     with pytest.raises(UnfitReleaseError, match="does not unpack"):
         victim.update()
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 10_000_000
     assert victim.store.current().model == make_model(1)
 
 

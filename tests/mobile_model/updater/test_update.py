@@ -18,7 +18,7 @@ def test_the_first_release_is_adopted_with_its_exact_bytes(phone, repository):
     assert phone.store.current().card.to_json() == repository.targets[f"releases/{version}/card.json"]
 
 
-def test_nothing_new_costs_one_small_file(phone, repository):
+def test_nothing_new_costs_three_small_requests(phone, repository):
     repository.offer(repository.add_release(1))
     phone.update()
     repository.asked.clear()
@@ -170,9 +170,7 @@ def test_damaged_files_are_fetched_again(phone, repository):
     assert phone.store.current().model == make_model(1)
 
 
-@pytest.mark.parametrize(
-    "name", ["current", "metadata/timestamp.json", "metadata/snapshot.json", "metadata/targets.json"]
-)
+@pytest.mark.parametrize("name", ["current", *(f"metadata/{role}.json" for role in ROLES[1:])])
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00", None])
 def test_a_phone_mends_what_was_damaged_on_it(phone, repository, name, content):
     version = repository.add_release(1)

@@ -72,6 +72,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "reports",
+        sa.Column("number", NUMBER, nullable=False),
         sa.Column("id", sa.String(32), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("language", sa.String(10), nullable=False),
@@ -93,12 +94,12 @@ def upgrade() -> None:
             ["fingerprint"], ["patterns.fingerprint"], name=op.f("fk_reports_fingerprint_patterns")
         ),
         sa.ForeignKeyConstraint(["source"], ["sources.name"], name=op.f("fk_reports_source_sources")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_reports")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_reports")),
+        sa.UniqueConstraint("id", name=op.f("uq_reports_id")),
     )
-    op.create_index("ix_reports_category_created_at_id", "reports", ["category", "created_at", "id"])
-    op.create_index("ix_reports_created_at_id", "reports", ["created_at", "id"])
+    op.create_index("ix_reports_category_number", "reports", ["category", "number"])
     op.create_index("ix_reports_fingerprint", "reports", ["fingerprint"])
-    op.create_index("ix_reports_source_created_at_id", "reports", ["source", "created_at", "id"])
+    op.create_index("ix_reports_source_number", "reports", ["source", "number"])
 
 
 def downgrade() -> None:

@@ -1,0 +1,293 @@
+"""Bulk files: of any size, in any state, and nothing of them is lost."""
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from services.ingestion import bulk
+from services.ingestion.bulk import BATCH, EARLY_BYTES, MAX_LINE_BYTES, LineError, read_csv, read_jsonl
+from services.ingestion.store.tables import ReportRow
+from shared.database import reading
+from tests.ingestion.conftest import NDJSON
+
+GOOD = {"text": "您的快递已到驿站，请及时领取", "category": "transactional", "topic": "courier"}
+
+
+def refusals(events):
+    return {event["line"]: event["problem"]["detail"] for event in events if "line" in event}
+
+
+def count_stored(ingestion) -> int:
+    with reading(ingestion.engine) as session:
+        return session.scalar(select(func.count()).select_from(ReportRow)) or 0
+
+
+def test_every_line_is_accounted_for(ingestion):
+    events = ingestion.import_bytes(
+        b'{"text": "one"}\n\n{"text": ""}\nnonsense\n{"text": "one"}\n[1]\n{"body": "two", "label": "fraud"}'
+    )
+    assert events[-1] == {"done": True, "read": 6, "accepted": 2, "refused": 3, "duplicates": 1}
+    assert set(refusals(events)) == {3, 4, 6}
+    assert all(event["problem"]["status"] == 422 for event in events if "line" in event)
+
+
+def test_the_category_of_a_line_is_its_verified_label(ingestion):
+    ingestion.import_lines([GOOD])
+    (report,) = ingestion.get("/reports").json["items"]
+    assert (report["category"], report["topic"], report["status"]) == ("transactional", "courier", "verified")
+    assert report["labelled_by"] == "moderator"
+
+
+def test_categories_of_an_unlabelled_import_are_claims(ingestion):
+    ingestion.import_lines([GOOD], labelled="false")
+    (report,) = ingestion.get("/reports").json["items"]
+    assert (report["category"], report["claimed_category"], report["status"]) == (None, "transactional", "received")
+
+
+def test_importing_again_adds_nothing(ingestion):
+    lines = [GOOD | {"id": "1"}, GOOD | {"text": "没有编号的一行"}, {"text": "只有正文"}]
+    ingestion.import_lines(lines)
+    ingestion.clock.pass_by(hours=1)
+    again = ingestion.import_lines(lines)[-1]
+    assert (again["accepted"], again["duplicates"]) == (0, 3)
+    assert count_stored(ingestion) == 3
+
+
+def test_the_same_line_of_another_source_is_another_report(ingestion):
+    ingestion.import_lines([GOOD | {"id": "1"}], source="one")
+    assert ingestion.import_lines([GOOD | {"id": "1"}], source="two")[-1]["accepted"] == 1
+
+
+def test_an_import_that_broke_off_is_finished_by_repeating_it(ingestion, monkeypatch):
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    lines = [{"text": f"第{'甲乙丙丁戊'[n]}条"} for n in range(5)]
+
+    class Broken(io.BytesIO):
+        def read(self, _size: int = -1) -> bytes:
+            if self.tell() >= 3:
+                raise OSError("the phone went into a tunnel")
+            return json.dumps(lines[super().read(1)[0]]).encode() + b"\n"
+
+    answer = ingestion.call(
+        "POST", "/reports:import?source=desk", input_stream=Broken(bytes(range(5))),
+        content_type=NDJSON, environ_overrides={"wsgi.input_terminated": True},
+    )  # fmt: skip
+    last = json.loads(answer.text.splitlines()[-1])
+    assert last["done"] is False
+    assert count_stored(ingestion) == 2
+    finished = ingestion.import_lines(lines)[-1]
+    assert (finished["accepted"], finished["duplicates"]) == (3, 2)
+
+
+def test_a_body_in_chunks_without_a_length_is_read_to_its_end(ingestion):
+    answer = ingestion.call(
+        "POST", "/reports:import?source=desk", input_stream=io.BytesIO(b'{"text": "one"}\n{"text": "two"}\n'),
+        content_type=NDJSON, environ_overrides={"wsgi.input_terminated": True},
+    )  # fmt: skip
+    assert json.loads(answer.text.splitlines()[-1])["accepted"] == 2
+
+
+def test_lines_are_stored_while_others_are_still_being_sent(ingestion):
+    stored_when_read = []
+
+    class Slow(io.BytesIO):
+        sent = 0
+
+        def read(self, _size: int | None = -1) -> bytes:
+            stored_when_read.append(count_stored(ingestion))
+            self.sent += 1
+            block = b"".join(b'{"text": "x", "id": "%d %d"}\n' % (self.sent, n) for n in range(BATCH))
+            return block if self.sent <= 3 else b""
+
+    answer = ingestion.call(
+        "POST", "/reports:import?source=desk", input_stream=Slow(), content_type=NDJSON,
+        environ_overrides={"wsgi.input_terminated": True},
+    )  # fmt: skip
+    events = [json.loads(line) for line in answer.text.splitlines()]
+    assert stored_when_read == [0, 2000, 4000, 6000]
+    assert [event["accepted"] for event in events] == [2000, 4000, 6000, 6000]
+
+
+def test_a_client_that_reads_only_after_sending_is_not_waited_for(ingestion):
+    """All refusals come in the end, but hardly any of the answer before the body has ended."""
+    lines = 6 * BATCH
+    sent_before_the_end = []
+    answered = 0
+
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            block = super().read(size)
+            sent_before_the_end.append(answered)
+            return block
+
+    answer = ingestion.call(
+        "POST", "/reports:import?source=desk", input_stream=Body(b"nonsense\n" * lines), content_type=NDJSON,
+        environ_overrides={"wsgi.input_terminated": True}, buffered=False,
+    )  # fmt: skip
+    parts = []
+    for block in answer.response:
+        answered += len(block)
+        parts.append(block)
+    events = [json.loads(line) for line in b"".join(parts).splitlines()]
+    assert sum("line" in event for event in events) == events[-1]["refused"] == lines
+    assert max(sent_before_the_end) <= EARLY_BYTES
+    assert answered > 10 * EARLY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"\xff\xfe\x00", "not UTF-8"),
+        ("编码".encode("gb18030"), "not UTF-8"),
+        (b'{"text": "' + b"a" * 10_000_000 + b'"}', "longer than"),
+        (b'{"text": "a\\u0000b"}', "NUL"),
+        (b'{"text": "a\\ud800b"}', "surrogate"),
+        (b'{"text": "a", "sender": "\\ud800"}', "control characters"),
+        (b'{"text": "a", "reporter": "\\u0000"}', "NUL"),
+        (b"[" * 60_000, "nested too deep"),
+        (b'{"text": ' + b'{"a":' * 9_000 + b"1" + b"}" * 9_001, "nested too deep"),
+        (b'{"text": 7}', "text"),
+        (b'{"text": ["a"]}', "text"),
+        (b'{"text": "a", "category": "spam"}', "category"),
+        (b'{"text": "a", "topic": "weather"}', "topic"),
+        (b'{"text": "a", "received_at": "never"}', "received_at"),
+        (b'{"text": "a", "received_at": "2027-01-01T00:00:00Z"}', "future"),
+        (b'{"text": "a", "received_at": "1970-01-01T00:00:00Z"}', "before 2000"),
+        (b'{"text": "a", "received_at": "0001-01-01T00:00:00+14:00"}', "before 2000"),
+        (b'{"text": "' + b"a" * 2001 + b'"}', "longer than 2000"),
+        (b'{"text": "   "}', "empty"),
+        (b'{"text": "a", "sender": ""}', "sender"),
+        (b'{"sender": "95588"}', "text"),
+        (b"null", "no JSON object"),
+        (b'"text"', "no JSON object"),
+        (b"NaN", "no JSON object"),
+        (b'{"text": "a"} trailing', "no JSON"),
+    ],
+    ids=range(25),
+)
+def test_a_bad_line_is_refused_alone_and_in_words(ingestion, line, words):
+    events = ingestion.import_bytes(b'{"text": "before"}\n' + line + b'\n{"text": "after"}\n')
+    assert events[-1] == {"done": True, "read": 3, "accepted": 2, "refused": 1, "duplicates": 0}
+    assert words in refusals(events)[2]
+
+
+def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(ingestion):
+    assert ingestion.import_bytes(b'\xef\xbb\xbf{"text": "one"}\r\n{"text": "two"}\r\n')[-1]["accepted"] == 2
+
+
+def test_an_empty_file_is_an_import_of_nothing(ingestion):
+    assert ingestion.import_bytes(b"") == [{"done": True, "read": 0, "accepted": 0, "refused": 0, "duplicates": 0}]
+
+
+def test_csv_is_read_by_the_names_of_its_columns(ingestion):
+    body = (
+        "﻿Body,Sender,Label,received_at,unknown\r\n"
+        '"您好，""贵宾""，\n请查收",95588,promotion,2025-05-01 10:00:00,x\r\n'
+        "第二条,,,,\r\n"
+    )
+    events = ingestion.import_bytes(body.encode(), content_type="text/csv")
+    assert events[-1]["accepted"] == 2
+    reports = {item["text"]: item for item in ingestion.get("/reports").json["items"]}
+    assert reports['您好，"贵宾"，\n请查收']["category"] == "promotion"
+    assert reports['您好，"贵宾"，\n请查收']["received_at"] == "2025-05-01T10:00:00Z"
+    assert reports["第二条"]["sender"] is None
+
+
+def test_an_open_quote_swallows_no_line(ingestion):
+    body = b'text,id\n"open,1\nfine,2\n"also ""fine""",3\n' + b"x,4\n" * 30_000
+    events = ingestion.import_bytes(body, content_type="text/csv")
+    assert refusals(events) == {2: "A quote is opened and never closed."}
+    assert events[-1]["read"] == 30_003
+
+
+@pytest.mark.parametrize("body", [b"", b"a,b\n1,2\n", b"\xff\xff\n", b'"\n', b"x" * 100_000])
+def test_csv_without_a_column_of_text_is_refused_as_a_whole(ingestion, body):
+    answer = ingestion.call("POST", "/reports:import?source=desk", data=body, content_type="text/csv")
+    assert answer.status_code == 422
+    assert answer.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize(("row", "words"), [(b"a,b,c", "more cells"), (b'"a"b,c', "no CSV"), (b"\xff,b", "not UTF-8")])
+def test_a_bad_row_is_refused_alone_and_in_words(ingestion, row, words):
+    events = ingestion.import_bytes(b"text,id\nbefore,1\n" + row + b"\nafter,2\n", content_type="text/csv")
+    assert events[-1]["accepted"] == 2
+    assert words in refusals(events)[3]
+
+
+@pytest.mark.parametrize(
+    ("query", "content_type", "status"),
+    [
+        ({}, NDJSON, 422),
+        ({"source": "../etc"}, NDJSON, 422),
+        ({"source": "a" * 61}, NDJSON, 422),
+        ({"source": "a", "source_kind": "friend"}, NDJSON, 422),
+        ({"source": "a", "format": "xml"}, NDJSON, 422),
+        ({"source": "a", "weight": "0"}, NDJSON, 422),
+        ({"source": "a", "weight": "nan"}, NDJSON, 422),
+        ({"source": "a"}, "application/octet-stream", 415),
+        ({"source": "a"}, None, 415),
+    ],
+)
+def test_a_request_that_does_not_fit_is_refused_before_anything_is_read(ingestion, query, content_type, status):
+    answer = ingestion.call(
+        "POST", "/reports:import", query_string=query, data=b'{"text": "a"}\n', content_type=content_type
+    )
+    assert answer.status_code == status
+    assert count_stored(ingestion) == 0
+
+
+def test_a_compressed_body_is_refused(ingestion):
+    answer = ingestion.call(
+        "POST", "/reports:import?source=a", data=b"\x1f\x8b", content_type=NDJSON, headers={"Content-Encoding": "gzip"}
+    )
+    assert answer.status_code == 415
+
+
+def test_a_source_keeps_its_kind(ingestion):
+    ingestion.import_lines([GOOD], source_kind="corpus")
+    answer = ingestion.call("POST", "/reports:import?source=desk&source_kind=operator", data=b"", content_type=NDJSON)
+    assert answer.status_code == 409
+
+
+blocks = st.lists(st.binary(max_size=6) | st.sampled_from([b"\n", b'{"text": "a"}', b"\r\n"]), max_size=12).map(
+    b"".join
+)
+
+
+class InPieces(io.BytesIO):
+    """A body that comes a few bytes at a time."""
+
+    def read(self, _size: int | None = -1) -> bytes:
+        return super().read(3)
+
+
+@given(blocks)
+def test_how_the_body_is_cut_does_not_matter(body):
+    def seen(stream):
+        return [(record.line, str(record.content)) for record in read_jsonl(stream)]
+
+    assert seen(InPieces(body)) == seen(io.BytesIO(body))
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
+
+
+@given(st.lists(st.tuples(cells, cells), max_size=8))
+def test_what_a_spreadsheet_writes_as_csv_is_read_back(rows):
+    quoted = "".join('"{}","{}"\n'.format(*(cell.replace('"', '""') for cell in row)) for row in rows)
+    records = list(read_csv(io.BytesIO(b"text,id\n" + quoted.encode())))
+    assert not any(isinstance(record.content, LineError) for record in records)
+    assert [(record.content["text"], record.content["id"]) for record in records] == [
+        tuple(cell.replace("\r\n", "\n") if "\r\n" in cell else cell for cell in row) for row in rows
+    ]
+
+
+def test_a_line_of_the_longest_length_is_read_and_one_byte_more_is_not():
+    for extra, fits in ((0, True), (1, False)):
+        line = b'{"text": "' + b"a" * (MAX_LINE_BYTES - 12 + extra) + b'"}'
+        (record,) = read_jsonl(io.BytesIO(line))
+        assert isinstance(record.content, dict) == fits

@@ -1,0 +1,147 @@
+"""A training service on a database of its own, with peers that keep the contract."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, create_engine, make_url, text
+from werkzeug.test import TestResponse
+
+from services.training.app import create_app, migrate
+from services.training.peers import Peers
+from services.training.settings import Settings
+from shared.auth import KeyEntry, KeyFile, Scope, hash_key
+from shared.database import open_engine
+from tests.training.fakes import FakeIngestion, FakeRegistry, both
+
+hypothesis.settings.register_profile("quietline", deadline=None)
+hypothesis.settings.load_profile("quietline")
+
+POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")
+"""Address of a PostgreSQL server whose user may create databases, to run the same tests there: postgresql+psycopg://..."""
+
+MOMENT = datetime(2025, 6, 1, 12, 0, 30, 500, tzinfo=UTC)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: what is written is the same, but waiting for a disk costs no time."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="quietline-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def database_urls(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Addresses of an empty database for runs and of one for DBOS."""
+    if POSTGRES is None:
+        yield f"sqlite:///{tmp_path / 'training.sqlite'}", f"sqlite:///{tmp_path / 'dbos.sqlite'}"
+        return
+    names = [f"quietline_{uuid.uuid4().hex}" for _ in range(2)]
+    server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        for name in names:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    url = make_url(POSTGRES)
+    runs, dbos = (url.set(database=name).render_as_string(hide_password=False) for name in names)
+    yield runs, dbos
+    with server.connect() as connection:
+        for name in names:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_urls: tuple[str, str]) -> Settings:
+    holders = {
+        "trainer": {Scope.TRAIN},
+        "other trainer": {Scope.TRAIN},
+        "publisher": {Scope.PUBLISH},
+        "phone": {Scope.REPORT},
+    }
+    entries = tuple(
+        KeyEntry(name=name, sha256=hash_key(name), scopes=frozenset(scopes)) for name, scopes in holders.items()
+    )
+    KeyFile(keys=entries).write(tmp_path / "keys.json")
+    (tmp_path / "peer.key").write_text("peer-key\n")
+    return Settings(
+        database_url=database_urls[0],
+        dbos_database_url=database_urls[1],
+        runs_url=str(tmp_path / "runs"),
+        executor_id_file=tmp_path / "executor-id",
+        keys_file=tmp_path / "keys.json",
+        peer_key_file=tmp_path / "peer.key",
+        ingestion_url="http://peers/ingestion",
+        registry_url="http://peers/registry",
+        queue_seconds=0.05,
+        lease_seconds=0.4,
+        patience_seconds=0.1,
+    )
+
+
+@pytest.fixture
+def ingestion() -> FakeIngestion:
+    return FakeIngestion()
+
+
+@pytest.fixture
+def registry() -> FakeRegistry:
+    return FakeRegistry()
+
+
+@pytest.fixture
+def peers(settings: Settings, ingestion: FakeIngestion, registry: FakeRegistry) -> Iterator[Peers]:
+    peers = Peers.in_process(both(ingestion, registry), settings)
+    yield peers
+    peers.close()
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    migrate(settings)
+    engine = open_engine(settings.database_url)
+    yield engine
+    engine.dispose()
+
+
+@dataclass
+class Training:
+    """The service as its callers see it."""
+
+    app: Flask
+    settings: Settings
+    engine: Engine
+    answers: list[TestResponse] = field(default_factory=list)
+
+    def call(self, method: str, path: str, *, by: str | None = "trainer", **request: Any) -> TestResponse:
+        authorization = {"Authorization": f"Bearer {by}"} if by else {}
+        headers = authorization | request.pop("headers", {})
+        answer = self.app.test_client().open(f"/v1{path}", method=method, headers=headers, **request)
+        self.answers.append(answer)
+        return answer
+
+    def get(self, path: str, **request: Any) -> TestResponse:
+        return self.call("GET", path, **request)
+
+    def post(self, path: str, content: Any = None, **request: Any) -> TestResponse:
+        return self.call("POST", path, json={} if content is None else content, **request)
+
+
+@pytest.fixture
+def training(settings: Settings, engine: Engine, peers: Peers) -> Iterator[Training]:
+    service = Training(create_app(settings, peers, now=lambda: MOMENT), settings, engine)
+    yield service
+    for answer in service.answers:
+        answer.close()
+    service.app.extensions["queue"].destroy()
+    service.app.extensions["engine"].dispose()

@@ -1,0 +1,134 @@
+"""The same messages and recipe make the same classifier; no message is scored by one that knows its campaign."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mobile_model.features import FeatureSpec
+from mobile_model.graph import export
+from services.training import fitting
+from services.training.dataset import Messages
+from services.training.examples import make_examples
+from services.training.fitting import cross_fit, fit, folds, weights_from_bytes, weights_to_bytes
+from services.training.recipe import Recipe
+from tests.training.snapshots import freeze, make_rows
+from tests.training.workers import QUICK
+
+
+def messages(each: int = 30) -> Messages:
+    snapshot = freeze(make_rows(each=each))
+    return Messages.from_snapshot(snapshot.parquet, snapshot.digest)
+
+
+def unheard(_done: int, _total: int, _note: str | None = None) -> None:
+    """Progress that nobody follows."""
+
+
+def print_model_digest() -> None:
+    sys.stdout.write(hashlib.sha256(export(fit(messages().training, QUICK, unheard))).hexdigest())
+
+
+@pytest.mark.parametrize("environment", [
+    {"PYTHONHASHSEED": "1"},
+    {"PYTHONHASHSEED": "2", "OPENBLAS_CORETYPE": "Prescott", "OMP_NUM_THREADS": "1"},
+    {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"},
+], ids=["hash seed", "other BLAS", "other SIMD"])  # fmt: skip
+def test_any_process_on_any_processor_makes_the_same_model(environment: dict[str, str]) -> None:
+    code = "import tests.training.test_fitting as t; t.print_model_digest()"
+    other = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, check=True, text=True
+    )
+    assert other.stdout.strip() == hashlib.sha256(export(fit(messages().training, QUICK, unheard))).hexdigest()
+
+
+def test_another_seed_makes_another_model() -> None:
+    training = messages().training
+    first, second = (export(fit(training, replace(QUICK, seed=seed), unheard)) for seed in (1, 2))
+    assert first != second
+
+
+def test_the_classifier_is_kept_whole_between_steps() -> None:
+    training = messages().training
+    classifier = fit(training, QUICK, unheard)
+    again = weights_from_bytes(weights_to_bytes(classifier), QUICK)
+    assert export(again) == export(classifier)
+    assert np.array_equal(again.predict_proba(training.texts), classifier.predict_proba(training.texts))
+
+
+def test_a_campaign_is_never_cut_apart() -> None:
+    whole = messages().training
+    shared = replace(whole, campaigns=[f"campaign {number // 7}" for number in range(len(whole))])
+    fold = folds(shared, Recipe())
+    assert set(fold.tolist()) == {0, 1, 2}
+    for campaign in set(shared.campaigns):
+        assert len({part for part, name in zip(fold.tolist(), shared.campaigns, strict=True) if name == campaign}) == 1
+
+
+def test_folds_without_messages_leave_no_gap() -> None:
+    few = messages().training.where(np.arange(168) < 2)
+    assert set(folds(few, replace(Recipe(), folds=20)).tolist()) in ({0}, {0, 1})
+
+
+def test_no_message_is_scored_by_a_model_that_knows_its_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = messages().training
+    shared = replace(training, campaigns=[f"campaign {number // 5}" for number in range(len(training))])
+    known: list[set[str]] = []
+    fold = folds(shared, QUICK)
+    fit_examples = fitting._fit
+
+    def watch(examples: fitting.Examples, *rest: object) -> object:
+        known.append({shared.campaigns[number] for number in examples.message.tolist()})
+        return fit_examples(examples, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fitting, "_fit", watch)
+    cross_fit(shared, QUICK, unheard)
+    assert len(known) == len(set(fold.tolist()))
+    for number, campaigns in enumerate(known):
+        left_out = {name for name, part in zip(shared.campaigns, fold.tolist(), strict=True) if part == number}
+        assert left_out
+        assert not campaigns & left_out
+
+
+def test_scores_know_what_was_learned() -> None:
+    training = messages().training
+    scores = cross_fit(training, replace(QUICK, iterations=30, fold_iterations=30), unheard)
+    harassment = np.isin(scores.categories, ["porn", "fraud", "gambling", "illegal"])
+    assert scores.harassment[harassment].mean() > scores.harassment[~harassment].mean() + 0.5
+    assert ((scores.harassment >= 0.0) & (scores.harassment <= 1.0 + 1e-6)).all()
+
+
+def test_examples_hold_the_messages_their_copies_and_windows_of_what_is_harmless() -> None:
+    training = messages().training
+    long = replace(training, texts=[text * 8 for text in training.texts])
+    examples = make_examples(long, Recipe(), FeatureSpec(), unheard)
+    assert examples.rows.shape[0] == len(examples.categories) == len(examples.weights) == len(examples.message)
+    assert np.array_equal(examples.message[: len(long)], np.arange(len(long)))
+    plain = replace(Recipe(), harassment_copies=0.0, other_copies=0.0, joined_copies=0.0)
+    windows = make_examples(long, plain, FeatureSpec(), unheard).message[len(long) :]
+    harmless = {"personal", "transactional", "promotion"}
+    assert len(windows)
+    assert set(long.categories[windows].tolist()) == harmless
+    assert max(np.bincount(windows)) <= Recipe().windows
+
+
+def test_no_copies_and_no_windows_are_a_recipe_too() -> None:
+    bare = replace(QUICK, harassment_copies=0.0, other_copies=0.0, joined_copies=0.0, windows=0)
+    training = messages().training
+    assert make_examples(training, bare, FeatureSpec(), unheard).rows.shape[0] == len(training)
+
+
+def test_what_is_told_ends_the_work() -> None:
+    class Enough(BaseException):
+        pass
+
+    def stop_at_three(done: int, _total: int, _note: str | None = None) -> None:
+        if done >= 3:
+            raise Enough
+
+    with pytest.raises(Enough):
+        fit(messages().training, QUICK, stop_at_three)
