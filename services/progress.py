@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Column
 
 from services.client import SuiteClient, SuiteError
@@ -55,15 +63,15 @@ def _counted(lines: Iterable[bytes], advance: Callable[[], None]) -> Iterator[by
         advance()
 
 
+def step_columns() -> tuple[ProgressColumn, ...]:
+    """Gives the columns of a bar for each step of a run; the last one takes the room that is left."""
+    note = TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    return TextColumn("{task.description:<9}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), note
+
+
 def follow_run(client: SuiteClient, run_id: str, console: Console) -> dict[str, Any]:
     """Shows a run's steps as they go and gives the run as it ended."""
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+    with Progress(*step_columns(), console=console, expand=True) as progress:
         tasks = {step: progress.add_task(step, total=1, start=False, note="") for step in STEPS}
         for kind, content in client.follow_run(run_id):
             if kind == "progress" and content["step"] in tasks:

@@ -118,7 +118,7 @@ def read_csv(stream: Readable) -> Iterator[Record]:
     header = next(lines, (1, LineError("The file is empty; its first line must name the columns.")))[1]
     if isinstance(header, LineError):
         raise header
-    names = [name.strip().lower() for name in next(csv.reader([header]), [])]
+    names = [name.strip().lower() for name in _split(header)]
     if not {"text", "body"} & set(names):
         raise LineError("The first line must name the columns, one of them text or body.")
     waiting: deque[tuple[int, str | LineError]] = deque()
@@ -165,11 +165,18 @@ def _whole_row(
     return row
 
 
+def _split(row: str) -> list[str]:
+    try:
+        return next(csv.reader([row], strict=True), [])
+    except csv.Error:
+        raise LineError("The line is no CSV.") from None
+
+
 def _cells(names: list[str], row: str) -> dict[str, Any] | LineError:
     try:
-        (cells,) = csv.reader([row], strict=True)
-    except (csv.Error, ValueError):
-        return LineError("The line is no CSV.")
+        cells = _split(row)
+    except LineError as error:
+        return error
     if len(cells) > len(names):
         return LineError("The line has more cells than the first line has names.")
     return {name: cell for name, cell in zip(names, cells, strict=False) if cell}

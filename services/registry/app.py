@@ -10,7 +10,7 @@ import structlog
 from flask import Flask
 from sqlalchemy import Engine
 
-from services.registry import operations
+from services.registry import gate, operations
 from services.registry.api import ERRORS, new_registry_blueprint
 from services.registry.blobs import ModelBlobs
 from services.registry.files import Disk
@@ -59,7 +59,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, dis
     api = new_api(
         __name__,
         "Quietline registry",
-        "Judges candidates, keeps channels, publishes signed releases.",
+        f"Judges candidates, keeps channels, publishes signed releases. {gate.describe()}",
         version=version("quietline"),
         keys=keys,
         errors=ERRORS,

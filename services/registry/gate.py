@@ -53,7 +53,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class GateRules:
-    """Every number that the gate decides by. The defaults are the rules in force; they are shown by the API's docs.
+    """Every number that the gate decides by. The defaults are the rules in force, which the OpenAPI page shows too.
 
     Args:
         significance: error rate of each exact test. With about 14 groups a candidate that is as good as the release
@@ -131,6 +131,21 @@ def judge(
     if evidence.reference is not None:
         reasons += filter(None, (_judge_loss(group, rules) for group in evidence.groups))
     return Judgement(tuple(reasons), tuple(notes), figures(evidence))
+
+
+def describe(rules: GateRules = RULES) -> str:
+    """Says the absolute limits in words, for people who want to know before they submit."""
+
+    def words(limit: Limit) -> str:
+        return f"{limit.proven:.0%} if that is certain, {limit.plain:.0%} as counted"
+
+    return (
+        f"A candidate is refused if it misses more of a harassment category than {words(rules.missed)}; or if it warns "
+        f"of or blocks more of a legitimate class than {words(rules.hidden)}, of a protected topic than "
+        f"{words(rules.hidden_topic)}, of marketing than {words(rules.hidden_promotion)}; or if it is worse than the "
+        f"release in service by more than {rules.margin_missed:.1%} of a harassment category or "
+        f"{rules.margin_hidden:.1%} of a legitimate one and that is no accident (p at most {rules.significance})."
+    )
 
 
 def figures(evidence: Evidence) -> dict[str, float | None]:

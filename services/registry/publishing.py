@@ -28,7 +28,9 @@ from services.registry.signing import KeyFolder, SigningKeyError
 from shared.database import reading, writing
 from shared.release_card import ChannelFile
 
-RESIGN_EVERY: Final = timedelta(hours=1)
+RESIGN_EVERY: Final = timedelta(minutes=5)
+"""A look costs a few files and one query; seldom would be enough, but a machine that slept must wake up to it soon."""
+
 RETRY_AFTER: Final = timedelta(minutes=1)
 
 Moved = TypeVar("Moved")

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from operator import add
 from random import Random
 from typing import Any, Final
 
@@ -60,9 +61,8 @@ def _insert(signs: Sequence[str]) -> Disguise:
     def disguise(text: str, random: Random) -> str:
         share = random.choice(_SHARES_INSERTED)
         chosen = [random.choice(signs)] if random.random() < _SHARE_ONE_SIGN else signs
-        return "".join(
-            character + random.choice(chosen) if random.random() < share else character for character in text
-        )
+        inserted = random.choices((*chosen, ""), [share / len(chosen)] * len(chosen) + [1.0 - share], k=len(text))
+        return "".join(map(add, text, inserted))
 
     return disguise
 

@@ -17,18 +17,32 @@ OnProgress = Callable[[int, int, str | None], None]
 """Is told (done, total, note) at least every second; what it raises ends the work."""
 
 
-def fit(training: Messages, recipe: Recipe, on_progress: OnProgress) -> HashedNgramClassifier:
-    """Fits the classifier of a release: equal messages and recipe give equal bits, on any processor."""
-    examples = _examples(training, recipe, recipe.iterations, on_progress)
+def examples_of(training: Messages, recipe: Recipe, on_progress: OnProgress) -> Examples:
+    """Gives what both fits are shown. Making them takes about as long as a fit, so they are made once for both."""
+
+    def report(done: int, messages: int) -> None:
+        on_progress(0, 1, f"disguised copies of {done} of {messages} messages")
+
+    return make_examples(training, recipe, HashedNgramClassifier().features, report)
+
+
+def fit(examples: Examples, recipe: Recipe, on_progress: OnProgress) -> HashedNgramClassifier:
+    """Fits the classifier of a release: equal examples and recipe give equal bits, on any processor."""
     return _fit(examples, recipe, recipe.iterations, lambda done, loss: on_progress(done, recipe.iterations, loss))
 
 
-def cross_fit(training: Messages, recipe: Recipe, on_progress: OnProgress) -> CrossFittedScores:
-    """Scores each message with a classifier that saw no message of its campaign, as the graph would."""
+def cross_fit(training: Messages, examples: Examples, recipe: Recipe, on_progress: OnProgress) -> CrossFittedScores:
+    """Scores each message with a classifier that saw no message of its campaign, as the graph would.
+
+    Args:
+        training: the messages.
+        examples: what was made of them.
+        recipe: the number of parts, and of iterations.
+        on_progress: is told how far it is.
+    """
     fold = folds(training, recipe)
     numbers = np.unique(fold).tolist()
     total = len(numbers) * recipe.fold_iterations
-    examples = _examples(training, recipe, total, on_progress)
     probabilities = np.zeros((len(training), len(Category)), dtype=np.float32)
     for place, number in enumerate(numbers):
         before = place * recipe.fold_iterations
@@ -72,13 +86,6 @@ def weights_from_bytes(content: bytes, recipe: Recipe) -> HashedNgramClassifier:
         classifier.coef_, classifier.intercept_ = found["weights"], found["bias"]
         classifier.quantized_ = quantize(classifier.coef_, classifier.intercept_)
     return classifier
-
-
-def _examples(training: Messages, recipe: Recipe, total: int, on_progress: OnProgress) -> Examples:
-    def report(done: int, messages: int) -> None:
-        on_progress(0, total, f"disguised copies of {done} of {messages} messages")
-
-    return make_examples(training, recipe, HashedNgramClassifier().features, report)
 
 
 def _fit(

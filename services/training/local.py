@@ -19,9 +19,10 @@ from typing import Any, Final
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 
 from mobile_model.classifier import HashedNgramClassifier
+from services.progress import step_columns
 from services.training import artifacts
 from services.training.artifacts import RunFolder
 from services.training.calibration import calibrate
@@ -30,7 +31,7 @@ from services.training.dataset import Messages, stable_fraction
 from services.training.evaluation import evaluate
 from services.training.failures import RunFailure
 from services.training.figures import Evaluation
-from services.training.fitting import cross_fit, fit
+from services.training.fitting import cross_fit, examples_of, fit
 from services.training.recipe import Recipe
 from services.training.report import render_report
 from services.training.runs import Step
@@ -83,13 +84,7 @@ def train_folder(
         OSError: if the results cannot be written.
     """
     recipe = recipe or Recipe()
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+    with Progress(*step_columns(), console=console, expand=True) as progress:
         bars: dict[Step, TaskID] = {
             step: progress.add_task(step, total=1, start=False, note="") for step in Step if step is not Step.SUBMIT
         }
@@ -126,9 +121,11 @@ def _train(
     messages = _resolve(_as_messages(lines, recipe), [line.label for line in lines], recipe)
     messages.refuse_if_unusable()
     bars.end(Step.READ)
-    classifier = fit(messages.training, recipe, bars.of(Step.FIT))
+    on_fit = bars.of(Step.FIT)
+    examples = examples_of(messages.training, recipe, on_fit)
+    classifier = fit(examples, recipe, on_fit)
     bars.end(Step.FIT)
-    calibration = calibrate(cross_fit(messages.training, recipe, bars.of(Step.CALIBRATE)), recipe)
+    calibration = calibrate(cross_fit(messages.training, examples, recipe, bars.of(Step.CALIBRATE)), recipe)
     bars.end(Step.CALIBRATE)
     bars.of(Step.EXPORT)(0, 1, None)
     candidate = make_candidate(

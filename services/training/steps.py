@@ -19,8 +19,9 @@ from services.training.calibration import Calibration, calibrate
 from services.training.candidates import make_candidate, packed, with_figures
 from services.training.dataset import Messages
 from services.training.evaluation import Release, evaluate
+from services.training.examples import Examples
 from services.training.failures import PeerFailureError, StorageFullError, UnknownSnapshotError, WorkerFailureError
-from services.training.fitting import cross_fit, fit, weights_from_bytes, weights_to_bytes
+from services.training.fitting import cross_fit, examples_of, fit, weights_from_bytes, weights_to_bytes
 from services.training.patience import Patience
 from services.training.peers import NotFoundError, PeerRefusedError, Peers, PeerUnavailableError, Snapshot
 from services.training.recipe import Recipe
@@ -51,6 +52,7 @@ class Steps:
         now: gives the time.
         patience: how long to wait for a peer.
         random: jitter of the waiting; no result depends on it.
+        kept_examples: those of the run under way, so that its second fit need not make them again.
     """
 
     settings: Settings
@@ -60,6 +62,7 @@ class Steps:
     now: Callable[[], datetime]
     patience: Patience = field(default_factory=Patience)
     random: Random = field(default_factory=Random)
+    kept_examples: dict[str, Examples] = field(default_factory=dict)
 
     def begin(self, run_id: str) -> None:
         """Says that a worker has the run.
@@ -93,15 +96,18 @@ class Steps:
     def fit(self, run_id: str) -> None:
         """Fits the classifier on all messages that are not held out."""
         with self._doing(run_id, Step.FIT) as (run, folder, watch):
-            classifier = fit(_messages(folder).training, _recipe(run), watch)
-            folder.write(artifacts.WEIGHTS, weights_to_bytes(classifier))
+            recipe = _recipe(run)
+            examples = self._examples(run, _messages(folder).training, watch)
+            folder.write(artifacts.WEIGHTS, weights_to_bytes(fit(examples, recipe, watch)))
 
     def calibrate(self, run_id: str) -> None:
         """Chooses thresholds from cross-fitted scores."""
         with self._doing(run_id, Step.CALIBRATE) as (run, folder, watch):
             recipe = _recipe(run)
-            calibration = calibrate(cross_fit(_messages(folder).training, recipe, watch), recipe)
-            folder.write(artifacts.THRESHOLDS, _CALIBRATION.dump_json(calibration))
+            training = _messages(folder).training
+            scores = cross_fit(training, self._examples(run, training, watch), recipe, watch)
+            folder.write(artifacts.THRESHOLDS, _CALIBRATION.dump_json(calibrate(scores, recipe)))
+            self.kept_examples.clear()
 
     def export(self, run_id: str, data_digest: str) -> None:
         """Writes the graph and a card without figures."""
@@ -168,6 +174,12 @@ class Steps:
                 raise
             raise StorageFullError("Free some space where runs are kept, then start another run.") from error
         watch.end()
+
+    def _examples(self, run: Run, training: Messages, watch: Watch) -> Examples:
+        if run.id not in self.kept_examples:
+            self.kept_examples.clear()
+            self.kept_examples[run.id] = examples_of(training, _recipe(run), watch)
+        return self.kept_examples[run.id]
 
     def _patiently(self, watch: Watch, ask: Callable[[], _Answer]) -> _Answer:
         """Asks a peer until it answers or the patience is used up.

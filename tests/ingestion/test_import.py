@@ -204,7 +204,9 @@ def test_an_open_quote_swallows_no_line(ingestion):
     assert events[-1]["read"] == 30_003
 
 
-@pytest.mark.parametrize("body", [b"", b"a,b\n1,2\n", b"\xff\xff\n", b'"\n', b"x" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"a,b\n1,2\n", b"\xff\xff\n", b'"\n', b"x" * 100_000, b"\rtext\ra", b'"text"x\n']
+)
 def test_csv_without_a_column_of_text_is_refused_as_a_whole(ingestion, body):
     answer = ingestion.call("POST", "/reports:import?source=desk", data=body, content_type="text/csv")
     assert answer.status_code == 422

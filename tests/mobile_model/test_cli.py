@@ -12,6 +12,7 @@ import pytest
 from mobile_model import conformance
 from mobile_model.cli import phone
 from mobile_model.conformance import CARD_FILE, MODEL_FILE, read
+from mobile_model.policy import decide
 from mobile_model.scorer import Scorer
 from mobile_model.updater import PhoneStore
 from shared.categories import Action, Category, Strictness
@@ -222,17 +223,19 @@ def test_the_sender_of_a_line_counts() -> None:
     assert [json.loads(answer)["action"] for answer in answers] == [Action.BLOCK, Action.ALLOW, Action.BLOCK]
 
 
-def test_strictness_is_normal_unless_told() -> None:
-    lines = b"\n".join(json.dumps({"text": text}).encode() for text in ["同城", "上门", SOLICITATION])
-    actions = {
-        strictness: [
-            json.loads(answer)["action"] for answer in score_lines(lines, *RELEASE, *given).stdout.splitlines()
-        ]
-        for strictness, given in {**{s.value: ("--strictness", s.value) for s in Strictness}, "not told": ()}.items()
-    }
-    assert actions["gentle"] == ["allow", "allow", "warn"]
-    assert actions["normal"] == actions["not told"] == ["warn", "warn", "block"]
-    assert actions["strict"] == ["warn", "block", "block"]
+def test_strictness_is_normal_unless_told(conformance_card: ReleaseCard) -> None:
+    texts = [SOLICITATION[:length] for length in range(1, len(SOLICITATION) + 1)]
+    lines = b"\n".join(json.dumps({"text": text}).encode() for text in texts)
+    actions: dict[str, list[str]] = {}
+    for told in (*Strictness, None):
+        given = () if told is None else ("--strictness", told.value)
+        answers = [json.loads(answer) for answer in score_lines(lines, *RELEASE, *given).stdout.splitlines()]
+        actions[told or "not told"] = [answer["action"] for answer in answers]
+        for answer in answers:
+            probabilities = list(answer["probabilities"].values())
+            assert answer["action"] == decide(probabilities, conformance_card, told or Strictness.NORMAL).action
+    assert actions["not told"] == actions["normal"]
+    assert len({tuple(actions[strictness]) for strictness in Strictness}) == len(Strictness)
 
 
 def test_a_packed_model_will_do(tmp_path: Path) -> None:

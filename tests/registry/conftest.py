@@ -150,6 +150,17 @@ def settings(tmp_path: Path) -> Settings:
     return settings_in(folder)
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """An empty registry that a whole module of tests asks, all in vain."""
+    folder = tmp_path_factory.mktemp("registry")
+    write_key_file(folder)
+    migrate(settings_in(folder))
+    started = Registry(settings_in(folder), Clock())
+    started.start()
+    return started
+
+
 @pytest.fixture
 def registry(settings: Settings, clock: Clock) -> Registry:
     migrate(settings)

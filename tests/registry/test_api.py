@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from services.registry.app import create_app
+from services.registry.gate import RULES
 from shared.auth import Scope
 from shared.database import open_engine
 from shared.release_card import MAX_COMPRESSED_MODEL_BYTES
@@ -53,7 +54,9 @@ class TestCandidates:
         answer = registry.submit(BAD)
         assert answer.status_code == 201
         assert answer.json["state"] == "refused"
-        assert answer.json["reasons"] == ["porn: 60 of 60 held-out messages missed (100.0%); at most 45.0% is allowed"]
+        assert answer.json["reasons"] == [
+            f"porn: 60 of 60 held-out messages missed (100.0%); at most {RULES.missed.proven:.1%} is allowed"
+        ]
         assert problem(registry.promote(BAD)) == "not-promotable"
 
     @pytest.mark.parametrize("candidate", [FIRST, BAD], ids=["accepted", "refused"])
@@ -114,23 +117,23 @@ class TestCandidates:
             ({"model": b""}, 422, "model-mismatch"),
         ],
     )
-    def test_a_part_that_does_not_fit_is_a_problem_and_nothing_is_kept(self, registry, changed, status, word):
+    def test_a_part_that_does_not_fit_is_a_problem_and_nothing_is_kept(self, untouched, changed, status, word):
         parts = FIRST.parts() | {name: (io.BytesIO(content), name) for name, content in changed.items()}
-        answer = registry.call("POST", "/candidates", by="training", data=parts)
+        answer = untouched.call("POST", "/candidates", by="training", data=parts)
         assert (answer.status_code, problem(answer)) == (status, word)
-        assert registry.get("/releases").json["items"] == []
+        assert untouched.get("/releases").json["items"] == []
 
-    def test_a_submission_of_more_than_a_mebibyte_is_refused_unread(self, registry):
+    def test_a_submission_of_more_than_a_mebibyte_is_refused_unread(self, untouched):
         body = b'--x\r\nContent-Disposition: form-data; name="model"; filename="m"\r\n\r\n' + bytes(1_100_000)
-        answer = registry.call(
+        answer = untouched.call(
             "POST", "/candidates", by="training", data=body, content_type="multipart/form-data; boundary=x"
         )
         assert (answer.status_code, problem(answer)) == (413, "request-entity-too-large")
 
     @pytest.mark.parametrize("missing", ["card", "evidence", "model"])
-    def test_a_missing_part_is_named(self, registry, missing):
+    def test_a_missing_part_is_named(self, untouched, missing):
         parts = {name: part for name, part in FIRST.parts().items() if name != missing}
-        answer = registry.call("POST", "/candidates", by="training", data=parts)
+        answer = untouched.call("POST", "/candidates", by="training", data=parts)
         assert (answer.status_code, problem(answer)) == (422, "invalid-value")
         assert answer.json["faults"][0]["where"] == missing
 
@@ -145,23 +148,23 @@ class TestCandidates:
         ],
         ids=["empty", "broken", "no boundary", "json", "nothing"],
     )
-    def test_what_is_no_multipart_is_a_problem(self, registry, request_):
-        answer = registry.call("POST", "/candidates", by="training", **request_)
+    def test_what_is_no_multipart_is_a_problem(self, untouched, request_):
+        answer = untouched.call("POST", "/candidates", by="training", **request_)
         assert answer.status_code in {400, 415, 422}
         assert problem(answer)
 
-    def test_a_problem_repeats_nothing_of_what_was_sent(self, registry):
+    def test_a_problem_repeats_nothing_of_what_was_sent(self, untouched):
         secret = "老婆怀孕不方便"
         parts = FIRST.parts() | {"card": (io.BytesIO(f'{{"format": "{secret}"}}'.encode()), "card.json")}
-        answer = registry.call("POST", "/candidates", by="training", data=parts)
+        answer = untouched.call("POST", "/candidates", by="training", data=parts)
         assert secret not in answer.text
 
 
 class TestChannels:
-    def test_stable_is_there_before_anything_was_promoted(self, registry):
+    def test_stable_is_there_before_anything_was_promoted(self, untouched):
         empty = {"name": "stable", "release": None, "candidate": None, "percentage": 0, "withdrawn": []}
-        assert registry.get("/channels").json == {"items": [empty], "next_cursor": None}
-        assert registry.get("/channels/stable").json == empty
+        assert untouched.get("/channels").json == {"items": [empty], "next_cursor": None}
+        assert untouched.get("/channels/stable").json == empty
 
     def test_a_staged_rollout_names_release_and_candidate(self, registry):
         registry.submit(FIRST)
@@ -220,15 +223,14 @@ class TestChannels:
             {},
         ],
     )
-    def test_a_promotion_that_makes_no_sense_is_a_problem(self, registry, body):
-        registry.submit(FIRST)
-        answer = registry.post("/channels/stable/promote", body)
+    def test_a_promotion_that_makes_no_sense_is_a_problem(self, untouched, body):
+        answer = untouched.post("/channels/stable/promote", body)
         assert (answer.status_code, problem(answer)) == (422, "invalid-value")
-        assert registry.get("/channels/stable").json["release"] is None
+        assert untouched.get("/channels/stable").json["release"] is None
 
     @pytest.mark.parametrize("name", ["Stable", "-", "a" * 31, "stable%00", "..", "孕"])
-    def test_a_channel_name_that_is_none_is_a_problem(self, registry, name):
-        answer = registry.get(f"/channels/{name}")
+    def test_a_channel_name_that_is_none_is_a_problem(self, untouched, name):
+        answer = untouched.get(f"/channels/{name}")
         assert answer.status_code in {404, 422}
         assert problem(answer)
 
@@ -242,20 +244,20 @@ class TestChannels:
             ("POST", "/channels/stable/promote"),
         ],
     )
-    def test_an_unknown_version_is_a_problem(self, registry, method, path):
+    def test_an_unknown_version_is_a_problem(self, untouched, method, path):
         by = "training" if path.endswith("model") else "publisher"
         content = {"version": UNKNOWN} if path.endswith("promote") else {"reason": "x"}
-        answer = registry.call(method, path, by=by, **({"json": content} if method == "POST" else {}))
+        answer = untouched.call(method, path, by=by, **({"json": content} if method == "POST" else {}))
         assert (answer.status_code, problem(answer)) == (404, "unknown-release")
 
     @pytest.mark.parametrize("path", ["/channels/beta", "/channels/beta/history"])
-    def test_a_channel_to_which_nothing_was_promoted_is_unknown(self, registry, path):
-        answer = registry.get(path)
+    def test_a_channel_to_which_nothing_was_promoted_is_unknown(self, untouched, path):
+        answer = untouched.get(path)
         assert (answer.status_code, problem(answer)) == (404, "unknown-channel")
-        assert registry.post("/channels/beta/rollback").status_code == 404
+        assert untouched.post("/channels/beta/rollback").status_code == 404
 
-    def test_a_long_body_is_refused_before_it_is_read(self, registry):
-        answer = registry.post("/channels/stable/promote", {"version": "x" * 1_000_000})
+    def test_a_long_body_is_refused_before_it_is_read(self, untouched):
+        answer = untouched.post("/channels/stable/promote", {"version": "x" * 1_000_000})
         assert answer.status_code == 413
         assert problem(answer)
 
@@ -303,12 +305,12 @@ class TestHistory:
         assert paged == whole
 
     @pytest.mark.parametrize("day", ["tomorrow", "2025-13-01", "0000-01-01"])
-    def test_a_day_that_is_none_is_a_problem(self, registry, day):
-        assert registry.get(f"/channels/stable/history?on={day}").status_code == 422
+    def test_a_day_that_is_none_is_a_problem(self, untouched, day):
+        assert untouched.get(f"/channels/stable/history?on={day}").status_code == 422
 
     @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
-    def test_the_first_and_the_last_day_of_the_calendar_are_days(self, registry, day):
-        assert registry.get(f"/channels/stable/history?on={day}").status_code == 200
+    def test_the_first_and_the_last_day_of_the_calendar_are_days(self, untouched, day):
+        assert untouched.get(f"/channels/stable/history?on={day}").status_code == 200
 
 
 class TestLists:
@@ -347,12 +349,12 @@ class TestLists:
             "WyIyMDI1LTA2LTAxVDEyOjAwOjAwWiIsICJcdTAwMDAiXQ==",
         ],
     )
-    def test_a_cursor_that_was_not_ours_is_never_an_internal_error(self, registry, path, cursor):
-        assert registry.get(f"{path}?cursor={cursor}").status_code in {200, 400}
+    def test_a_cursor_that_was_not_ours_is_never_an_internal_error(self, untouched, path, cursor):
+        assert untouched.get(f"{path}?cursor={cursor}").status_code in {200, 400}
 
     @pytest.mark.parametrize("limit", ["0", "201", "-1", "x"])
-    def test_a_page_has_a_sensible_length(self, registry, limit):
-        assert registry.get(f"/releases?limit={limit}").status_code == 422
+    def test_a_page_has_a_sensible_length(self, untouched, limit):
+        assert untouched.get(f"/releases?limit={limit}").status_code == 422
 
 
 class TestKeys:
@@ -372,11 +374,11 @@ class TestKeys:
             ("GET", "/channels/stable/history"),
         ],
     )
-    def test_every_endpoint_needs_a_key_with_the_right_scope(self, registry, method, path):
-        unknown = registry.call(method, path, by="nobody")
+    def test_every_endpoint_needs_a_key_with_the_right_scope(self, untouched, method, path):
+        unknown = untouched.call(method, path, by="nobody")
         assert (unknown.status_code, problem(unknown)) == (401, "key-needed")
         assert unknown.headers["WWW-Authenticate"] == "Bearer"
-        lacking = registry.call(method, path, by="reporter")
+        lacking = untouched.call(method, path, by="reporter")
         assert (lacking.status_code, problem(lacking)) == (403, "scope-needed")
 
     def test_training_submits_and_does_not_publish(self, registry):
@@ -478,8 +480,8 @@ def test_no_message_number_or_key_is_logged(registry, capsys):
     assert "Bearer" not in logged
 
 
-def test_the_document_lists_every_endpoint_with_its_errors(registry):
-    paths = registry.app.test_client().get("/docs/openapi.json").json["paths"]
+def test_the_document_lists_every_endpoint_with_its_errors(untouched):
+    paths = untouched.app.test_client().get("/docs/openapi.json").json["paths"]
     assert {path.removeprefix("/v1") for path in paths if path.startswith("/v1")} == {
         "/candidates",
         "/releases",
@@ -496,6 +498,12 @@ def test_the_document_lists_every_endpoint_with_its_errors(registry):
     for path, operations in paths.items():
         for operation in operations.values():
             assert {"401", "404", "422", "507"} <= set(operation["responses"]), path
+
+
+def test_the_document_tells_the_rules_of_the_gate(untouched):
+    words = untouched.app.test_client().get("/docs/openapi.json").json["info"]["description"]
+    for limit in (RULES.missed, RULES.hidden, RULES.hidden_topic, RULES.hidden_promotion):
+        assert f"{limit.proven:.0%} if that is certain, {limit.plain:.0%} as counted" in words
 
 
 def test_two_registries_on_the_same_folder_agree(registry, settings):

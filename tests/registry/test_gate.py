@@ -57,11 +57,28 @@ def test_a_candidate_that_blocks_everything_is_refused(category):
 
 @pytest.mark.parametrize("topic", PROTECTED_TOPICS)
 def test_a_protected_topic_is_held_to_a_limit_of_its_own(topic):
-    assert reasons(good_evidence(**{f"topic_{topic}": group("topic", topic, 30, 1)})) == ""
-    refusal = reasons(good_evidence(**{f"topic_{topic}": group("topic", topic, 30, 2)}))
+    allowed = RULES.hidden_topic.plain
+    wrong = int(30 * allowed)
+    assert reasons(good_evidence(**{f"topic_{topic}": group("topic", topic, 30, wrong)})) == ""
+    refusal = reasons(good_evidence(**{f"topic_{topic}": group("topic", topic, 30, wrong + 1)}))
     assert refusal == (
-        f"protected topic {topic}: 2 of 30 held-out messages warned of or blocked (6.7%); at most 5.0% is allowed"
+        f"protected topic {topic}: {wrong + 1} of 30 held-out messages warned of or blocked ({(wrong + 1) / 30:.1%}); "
+        f"at most {allowed:.1%} is allowed"
     )
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *({f"category_{category}": group("category", category, 60, 50)} for category in HARASSMENT),
+        *({f"legitimate_{category}": group("legitimate", category, 150, 15)} for category in LEGITIMATE),
+        *({f"topic_{topic}": group("topic", topic, 30, 8)} for topic in PROTECTED_TOPICS),
+        {"category_promotion": group("category", "promotion", 80, 20)},
+    ],
+    ids=lambda bad: next(iter(bad)),
+)
+def test_no_rule_may_be_so_mild_that_a_plainly_bad_candidate_passes(bad):
+    assert reasons(good_evidence(**bad))
 
 
 def test_one_message_proves_nothing():
@@ -70,15 +87,16 @@ def test_one_message_proves_nothing():
 
 
 def test_many_messages_prove_a_small_excess_that_few_do_not():
-    few = good_evidence(legitimate_personal=group("legitimate", "personal", 100, 2))
-    many = good_evidence(legitimate_personal=group("legitimate", "personal", 10_000, 200))
+    rate = RULES.hidden.proven + 0.01
+    few = good_evidence(legitimate_personal=group("legitimate", "personal", 100, round(100 * rate)))
+    many = good_evidence(legitimate_personal=group("legitimate", "personal", 10_000, round(10_000 * rate)))
     assert reasons(few) == ""
-    assert "at most 1.0% is allowed" in reasons(many)
+    assert f"at most {RULES.hidden.proven:.1%} is allowed" in reasons(many)
 
 
 def test_gain_on_one_group_does_not_pay_for_loss_on_another():
     perfect = {f"category_{category}": group("category", category, 500) for category in HARASSMENT}
-    evidence = good_evidence(**perfect, topic_code=group("topic", "code", 40, 4))
+    evidence = good_evidence(**perfect, topic_code=group("topic", "code", 40, 12))
     assert "protected topic code" in reasons(evidence)
 
 

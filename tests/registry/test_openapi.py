@@ -9,7 +9,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, status_c
 
 from tests.registry.candidates import good_evidence, make_candidate
 
-EXAMPLES_AN_OPERATION = 30
+EXAMPLES_AN_OPERATION = 20
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance]
 FIRST = make_candidate(1)
 

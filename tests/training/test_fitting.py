@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mobile_model.classifier import HashedNgramClassifier
 from mobile_model.features import FeatureSpec
 from mobile_model.graph import export
 from services.training import fitting
 from services.training.dataset import Messages
 from services.training.examples import make_examples
-from services.training.fitting import cross_fit, fit, folds, weights_from_bytes, weights_to_bytes
+from services.training.fitting import cross_fit, examples_of, fit, folds, weights_from_bytes, weights_to_bytes
 from services.training.recipe import Recipe
 from tests.training.snapshots import freeze, make_rows
 from tests.training.workers import QUICK
@@ -29,8 +30,12 @@ def unheard(_done: int, _total: int, _note: str | None = None) -> None:
     """Progress that nobody follows."""
 
 
+def fit_messages(training: Messages, recipe: Recipe = QUICK) -> HashedNgramClassifier:
+    return fit(examples_of(training, recipe, unheard), recipe, unheard)
+
+
 def print_model_digest() -> None:
-    sys.stdout.write(hashlib.sha256(export(fit(messages().training, QUICK, unheard))).hexdigest())
+    sys.stdout.write(hashlib.sha256(export(fit_messages(messages().training))).hexdigest())
 
 
 @pytest.mark.parametrize("environment", [
@@ -43,18 +48,18 @@ def test_any_process_on_any_processor_makes_the_same_model(environment: dict[str
     other = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, check=True, text=True
     )
-    assert other.stdout.strip() == hashlib.sha256(export(fit(messages().training, QUICK, unheard))).hexdigest()
+    assert other.stdout.strip() == hashlib.sha256(export(fit_messages(messages().training))).hexdigest()
 
 
 def test_another_seed_makes_another_model() -> None:
     training = messages().training
-    first, second = (export(fit(training, replace(QUICK, seed=seed), unheard)) for seed in (1, 2))
+    first, second = (export(fit_messages(training, replace(QUICK, seed=seed))) for seed in (1, 2))
     assert first != second
 
 
 def test_the_classifier_is_kept_whole_between_steps() -> None:
     training = messages().training
-    classifier = fit(training, QUICK, unheard)
+    classifier = fit_messages(training)
     again = weights_from_bytes(weights_to_bytes(classifier), QUICK)
     assert export(again) == export(classifier)
     assert np.array_equal(again.predict_proba(training.texts), classifier.predict_proba(training.texts))
@@ -86,7 +91,7 @@ def test_no_message_is_scored_by_a_model_that_knows_its_campaign(monkeypatch: py
         return fit_examples(examples, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(fitting, "_fit", watch)
-    cross_fit(shared, QUICK, unheard)
+    cross_fit(shared, examples_of(shared, QUICK, unheard), QUICK, unheard)
     assert len(known) == len(set(fold.tolist()))
     for number, campaigns in enumerate(known):
         left_out = {name for name, part in zip(shared.campaigns, fold.tolist(), strict=True) if part == number}
@@ -96,7 +101,8 @@ def test_no_message_is_scored_by_a_model_that_knows_its_campaign(monkeypatch: py
 
 def test_scores_know_what_was_learned() -> None:
     training = messages().training
-    scores = cross_fit(training, replace(QUICK, iterations=30, fold_iterations=30), unheard)
+    recipe = replace(QUICK, fold_iterations=30)
+    scores = cross_fit(training, examples_of(training, recipe, unheard), recipe, unheard)
     harassment = np.isin(scores.categories, ["porn", "fraud", "gambling", "illegal"])
     assert scores.harassment[harassment].mean() > scores.harassment[~harassment].mean() + 0.5
     assert ((scores.harassment >= 0.0) & (scores.harassment <= 1.0 + 1e-6)).all()
@@ -131,4 +137,4 @@ def test_what_is_told_ends_the_work() -> None:
             raise Enough
 
     with pytest.raises(Enough):
-        fit(messages().training, QUICK, stop_at_three)
+        fit(examples_of(messages().training, QUICK, unheard), QUICK, stop_at_three)
