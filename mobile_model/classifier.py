@@ -61,8 +61,8 @@ class HashedNgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self,
         spec: FeatureSpec | None = None,
         *,
-        l2: float = 0.1,
-        max_iterations: int = 60,
+        l2: float = 0.3,
+        max_iterations: int = 30,
         tolerance: float = 1e-5,
     ) -> None:
         self.spec = spec

@@ -32,6 +32,9 @@ CROWD: Final = 256
 
 All of them share five specific trigrams then, which at this size is a template and its variants."""
 
+SHINGLES_AT_ONCE: Final = 512
+"""So many are hashed under all permutations together, which fits the cache of a processor core."""
+
 SLOT: Final = re.compile("⟦[a-z]+:[0-9]+⟧")
 DIGITS: Final = re.compile("[0-9]+")
 
@@ -114,18 +117,21 @@ def _min_hashes(padded: list[str], lengths: NDArray[np.int64]) -> NDArray[np.uin
     """Gives the least hash of every text under every permutation, uint32[texts, PERMUTATIONS]."""
     symbols = np.frombuffer("".join(padded).encode("utf-16-le"), dtype="<u2").astype(np.uint64)
     ends = np.cumsum(lengths)
-    starts = ends - lengths
     trigrams = symbols.copy()
     trigrams[:-1] |= symbols[1:] << np.uint64(16)
     trigrams[:-2] |= symbols[2:] << np.uint64(32)
     inside = np.ones(len(symbols), dtype=np.bool_)
     inside[np.concatenate([ends - 1, ends - 2])] = False
     mixed = _mix(trigrams[inside])
-    first = starts - (SHINGLE_LENGTH - 1) * np.arange(len(padded))
+    bounds = np.append(ends - lengths - (SHINGLE_LENGTH - 1) * np.arange(len(padded)), len(mixed))
     least = np.empty((len(padded), PERMUTATIONS), dtype=np.uint32)
-    for i, (multiplier, increment) in enumerate(zip(MULTIPLIERS, INCREMENTS, strict=True)):
-        hashed = (mixed * multiplier + increment) >> np.uint64(32)
-        least[:, i] = np.minimum.reduceat(hashed, first)
+    start = 0
+    while start < len(padded):
+        stop = max(start + 1, int(np.searchsorted(bounds, bounds[start] + SHINGLES_AT_ONCE)) - 1)
+        some = mixed[bounds[start] : bounds[stop], np.newaxis]
+        hashed = (some * MULTIPLIERS + INCREMENTS) >> np.uint64(32)
+        least[start:stop] = np.minimum.reduceat(hashed, bounds[start:stop] - bounds[start])
+        start = stop
     return least
 
 

@@ -148,7 +148,7 @@ class ModeratedReport(BaseModel):
     topic: str | None
     labelled_by: str | None
     labelled_at: datetime | None
-    campaign: str
+    campaign: Annotated[str | None, Field(description="missing for a moment, until the report is grouped")]
     created_at: datetime
 
     @classmethod
@@ -159,7 +159,7 @@ class ModeratedReport(BaseModel):
                 **vars(report),
                 "sender": _sender(report),
                 "status": report.status,
-                "campaign": campaign_name(report.campaign),
+                "campaign": None if report.campaign is None else campaign_name(report.campaign),
             }
         )
 

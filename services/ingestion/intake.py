@@ -1,5 +1,7 @@
 """Turns what a client sends into a report that is fit to be stored: checked, masked, its language told."""
 
+import hashlib
+from array import array
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +22,7 @@ from services.ingestion.reports import (
 from services.ingestion.senders import read_sender
 from shared.redaction import mask
 
+PLACES: Final = 1 << 20
 PHONES: Final = "phones"
 """The source of single reports."""
 
@@ -39,6 +42,32 @@ class BulkSource:
     kind: SourceKind
     weight: float | None = None
     labelled: bool = True
+
+
+class Occurrences:
+    """Tells apart the lines of one import whose masked texts are equal though the texts are not.
+
+    What was masked must leave no trace, not even a hash that one could try all codes against. So the lines are numbered
+    as they come, and the same file gives the same numbers again. Memory is fixed: contents that share a place share
+    the count, which does no harm.
+    """
+
+    def __init__(self) -> None:
+        self._counts = array("I", bytes(4 * PLACES))
+        self._last = array("Q", bytes(8 * PLACES))
+
+    def number(self, content: str, text: str) -> int:
+        """Gives the number of the line among those with the same content; a repeated text keeps its number."""
+        place = _hash64(content) % PLACES
+        seen = _hash64(text)
+        if self._last[place] != seen:
+            self._last[place] = seen
+            self._counts[place] += 1
+        return self._counts[place]
+
+
+def _hash64(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def accept_single(report: ReportIn, holder: str, now: datetime) -> NewReport:
@@ -69,8 +98,14 @@ def accept_single(report: ReportIn, holder: str, now: datetime) -> NewReport:
     )
 
 
-def accept_line(line: BulkLine, source: BulkSource, now: datetime) -> NewReport:
+def accept_line(line: BulkLine, source: BulkSource, occurrences: Occurrences, now: datetime) -> NewReport:
     """Gives the report of one line of a bulk file.
+
+    Args:
+        line: what was sent.
+        source: where the file comes from.
+        occurrences: of this import.
+        now: what our clock says.
 
     Raises:
         IngestionError: if the text, the sender or the time is not acceptable.
@@ -86,6 +121,8 @@ def accept_line(line: BulkLine, source: BulkSource, now: datetime) -> NewReport:
     key = f"id:{line.id}"
     if line.id is None:
         key = content_key(masked, sender.value if sender else None, said_at, line.reporter)
+        if masked != line.text:
+            key += f"\0{occurrences.number(key, line.text)}"
     return NewReport(
         id=bulk_report_id(source.name, key),
         text=masked,

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from services.ingestion import store
-from services.ingestion.campaigns import shapes
 from services.ingestion.documents import ReportIn
-from services.ingestion.intake import PHONES, accept_single
+from services.ingestion.intake import accept_single
 from services.ingestion.reports import (
     KeyReusedError,
     NewReport,
     Receipt,
-    SourceKind,
     UnknownReceiptError,
     WithdrawnError,
     hash_body,
@@ -26,7 +25,11 @@ from services.ingestion.reports import (
     repeatable_secret,
 )
 from services.ingestion.store import StoredReceipt, StoredReport
+from shared.database import reading, writing
 
+PLACED_TOGETHER: Final = 200
+"""One in so many reports takes those before it along into their campaigns."""
+MOST_PLACED_AT_ONCE: Final = 2000
 NO_SUCH_RECEIPT: Final = "There is no such receipt, or the secret is not its own."
 WITHDRAWN: Final = "The report was withdrawn; its text is gone."
 
@@ -68,8 +71,8 @@ def submit(session: Session, report: ReportIn, *, holder: str, key: str | None, 
         body_sha256=None if key is None else hash_body(report.model_dump_json(), key),
     )
     if store.add_receipt(session, stored, now):
-        store.register_source(session, PHONES, SourceKind.COMMUNITY)
-        store.add_reports(session, [accepted], shapes([accepted.text]), now=now, by=holder)
+        if store.add_report(session, accepted, now=now) % PLACED_TOGETHER == 0:
+            store.place_waiting(session, 2 * PLACED_TOGETHER)
         return Submitted(receipt, accepted, is_new=True)
     known = store.find_receipt_of_key(session, stored.key_sha256 or "")
     if known is None or key is None or stored.body_sha256 != known.body_sha256:
@@ -83,6 +86,20 @@ def _report_of(session: Session, receipt: StoredReceipt) -> StoredReport:
     if receipt.withdrawn_at is not None or report is None:
         raise WithdrawnError(WITHDRAWN)
     return report
+
+
+def place_waiting(engine: Engine) -> None:
+    """Puts the reports that came since the last time into their campaigns, before somebody looks at these.
+
+    To look for near-copies takes longer than all the rest of a report's way in, and much less for many together than
+    for each by itself; so single reports wait until somebody looks, or until there are `PLACED_TOGETHER`.
+    """
+    while True:
+        with reading(engine) as session:
+            if not store.has_waiting(session):
+                return
+        with writing(engine) as session:
+            store.place_waiting(session, MOST_PLACED_AT_ONCE)
 
 
 def open_receipt(session: Session, receipt_id: str, secret: str) -> StoredReceipt:

@@ -37,7 +37,7 @@ def utc_now() -> datetime:
 
 
 def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, disk: Disk | None = None) -> Flask:
-    """Builds the registry; the tables must be at head.
+    """Builds the registry; the tables must be at head. Its `extensions["engine"]` is the open database.
 
     Development keys and the repository are made where they are missing; what a killed process left behind is
     completed or thrown away.
@@ -72,6 +72,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, dis
     promote = automatic_promotion(settings, publisher, now)
     api.register_api(new_registry_blueprint(engine, publisher, blobs, now, promote))
     seal(api)
+    api.extensions["engine"] = engine
     return api
 
 

@@ -67,8 +67,8 @@ class Recipe:
 
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
     l2: Annotated[float, Field(gt=0.0, le=1000.0, allow_inf_nan=False)] = 0.3
-    iterations: Annotated[int, Field(ge=1, le=1000)] = 50
-    fold_iterations: Annotated[int, Field(ge=1, le=1000)] = 40
+    iterations: Annotated[int, Field(ge=1, le=1000)] = 30
+    fold_iterations: Annotated[int, Field(ge=1, le=1000)] = 20
     balance: Share = 0.5
     harassment_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5
     other_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5

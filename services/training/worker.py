@@ -101,6 +101,7 @@ class Worker:
         ending.join(max(0.0, deadline_seconds - time.monotonic()))
         if is_idle:
             self._shift.housekeeping.give_up_lease()
+            self._shift.engine.dispose()
         self._shift.executor.release()
         log.info("worker_stopped", idle=is_idle)
 

@@ -141,7 +141,9 @@ def test_a_crowded_band_joins_newcomers_without_comparison(monkeypatch):
     placed = [Placed(type(shape)(number, bytes([number]) * 128, (7,)), "source") for number in range(1, 7)]
     memory.place(placed[:3])
     assert set(memory.campaigns.values()) == {1, 2, 3}
-    memory.place(placed[3:])
+    memory.place(placed[3:4])
+    assert set(memory.campaigns.values()) == {1}
+    memory.place(placed[4:])
     assert set(memory.campaigns.values()) == {1}
     assert memory.bands[7] == {1: True}
 
@@ -192,6 +194,7 @@ def test_the_database_keeps_campaigns_as_memory_does(ingestion):
 def test_counts_follow_a_withdrawal(ingestion):
     made = [ingestion.report(SPAM, reporter=name).json for name in "abc"]
     ingestion.report(OTHER)
+    assert [one["reports"] for one in ingestion.campaigns()] == [3, 1]
     first = made[0]
     ingestion.call("DELETE", f"/reports/{first['receipt']}", by="phone", headers={"X-Receipt-Secret": first["secret"]})
     assert [(one["reports"], one["reporters"]) for one in ingestion.campaigns()] == [(2, 2), (1, 1)]
@@ -199,6 +202,7 @@ def test_counts_follow_a_withdrawal(ingestion):
 
 def test_a_text_that_comes_again_after_its_withdrawal_joins_its_near_copies(ingestion):
     made = ingestion.report(SPAM).json
+    assert len(ingestion.campaigns()) == 1
     ingestion.call("DELETE", f"/reports/{made['receipt']}", by="phone", headers={"X-Receipt-Secret": made["secret"]})
     ingestion.report(variant(SPAM, 3, 1))
     ingestion.report(SPAM)

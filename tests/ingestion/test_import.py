@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from services.ingestion import bulk
-from services.ingestion.bulk import BATCH, EARLY_BYTES, MAX_LINE_BYTES, LineError, read_csv, read_jsonl
+from services.ingestion.bulk import BATCH, EARLY_BYTES
+from services.ingestion.lines import MAX_LINE_BYTES, LineError, read_csv, read_jsonl
 from services.ingestion.store.tables import ReportRow
 from shared.database import reading
 from tests.ingestion.conftest import NDJSON
@@ -57,6 +58,14 @@ def test_importing_again_adds_nothing(ingestion):
     assert count_stored(ingestion) == 3
 
 
+def test_lines_that_differ_only_in_what_is_masked_are_different_reports(ingestion):
+    lines = [{"text": f"您的验证码是{code}"} for code in ("482913", "339900", "339900", "771020", "482913")]
+    assert ingestion.import_lines(lines)[-1]["accepted"] == 4
+    again = ingestion.import_lines(lines)[-1]
+    assert (again["accepted"], again["duplicates"]) == (0, 5)
+    assert count_stored(ingestion) == 4
+
+
 def test_the_same_line_of_another_source_is_another_report(ingestion):
     ingestion.import_lines([GOOD | {"id": "1"}], source="one")
     assert ingestion.import_lines([GOOD | {"id": "1"}], source="two")[-1]["accepted"] == 1
@@ -81,6 +90,17 @@ def test_an_import_that_broke_off_is_finished_by_repeating_it(ingestion, monkeyp
     assert count_stored(ingestion) == 2
     finished = ingestion.import_lines(lines)[-1]
     assert (finished["accepted"], finished["duplicates"]) == (3, 2)
+
+
+def test_a_cut_line_does_not_pass_for_a_whole_one(ingestion):
+    body = b"text,id\nfirst,1\nhello wor"
+    answer = ingestion.call(
+        "POST", "/reports:import?source=desk", input_stream=io.BytesIO(body), content_type="text/csv",
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": str(len(body) + 5)},
+    )  # fmt: skip
+    last = json.loads(answer.text.splitlines()[-1])
+    assert (last["done"], last["problem"]["status"]) == (False, 400)
+    assert "hello wor" not in {item["text"] for item in ingestion.get("/reports").json["items"]}
 
 
 def test_a_body_in_chunks_without_a_length_is_read_to_its_end(ingestion):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingestion import operations
 from services.ingestion.reports import BadSenderError, Sender, SenderKind
 from services.ingestion.senders import read_sender
 
@@ -61,6 +62,7 @@ def test_a_receipt_without_its_secret_is_refused(ingestion):
 
 def test_a_withdrawn_report_is_gone_for_good(ingestion):
     made = ingestion.report("来找小美，加微信xm_8899").json
+    assert len(ingestion.campaigns()) == 1
     proof = {"X-Receipt-Secret": made["secret"]}
     assert ingestion.call("DELETE", f"/reports/{made['receipt']}", by="phone", headers=proof).status_code == 204
     assert ingestion.get("/reports").json["items"] == []
@@ -138,6 +140,32 @@ def test_reports_that_come_at_the_same_time_are_all_kept(ingestion):
     assert {answer.status_code for answer in answers} == {201}
     (campaign,) = ingestion.campaigns()
     assert campaign["reports"] == 40
+
+
+def test_reports_are_grouped_when_somebody_looks(ingestion):
+    for n in range(3):
+        ingestion.report(f"第{n}次收到的同一条广告，快来抢购吧")
+    with ingestion.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM campaigns").scalar() == 0
+    assert [campaign["reports"] for campaign in ingestion.campaigns()] == [3]
+    assert {item["campaign"] for item in ingestion.get("/reports").json["items"]} == {ingestion.campaigns()[0]["id"]}
+
+
+def test_reports_are_grouped_after_a_while_though_nobody_looks(ingestion, monkeypatch):
+    monkeypatch.setattr(operations, "PLACED_TOGETHER", 4)
+    for n in range(9):
+        ingestion.report(f"第{n}次收到的同一条广告，快来抢购吧")
+    with ingestion.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT reports FROM campaigns").scalar() == 8
+
+
+def test_a_report_that_is_withdrawn_before_it_is_grouped_leaves_nothing(ingestion):
+    made = ingestion.report().json
+    proof = {"X-Receipt-Secret": made["secret"]}
+    assert ingestion.call("DELETE", f"/reports/{made['receipt']}", by="phone", headers=proof).status_code == 204
+    assert ingestion.campaigns() == []
+    with ingestion.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM patterns").scalar() == 0
 
 
 def test_reports_without_a_reporter_count_as_one_for_each_key(ingestion):

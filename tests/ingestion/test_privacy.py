@@ -90,6 +90,7 @@ def test_an_internal_error_tells_nothing_of_a_message(ingestion, told, monkeypat
     def breaks(*arguments: object, **_others: object) -> None:
         raise LookupError(f"{PLANTED} {arguments}")
 
+    monkeypatch.setattr(store, "add_report", breaks)
     monkeypatch.setattr(store, "add_reports", breaks)
     answer = ingestion.post("/reports", PLANTED, by="phone")
     assert answer.status_code == 500
@@ -106,7 +107,8 @@ def test_an_internal_error_tells_nothing_of_a_message(ingestion, told, monkeypat
 def test_a_database_error_tells_nothing_of_a_message(ingestion, told):
     with ingestion.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE bands")
-    answer = ingestion.post("/reports", PLANTED, by="phone")
+    ingestion.post("/reports", PLANTED, by="phone")
+    answer = ingestion.get("/campaigns")
     assert answer.status_code >= 500
     lines = json.dumps(PLANTED).encode()
     ingestion.call("POST", "/reports:import?source=desk", data=lines, content_type=NDJSON)

@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 
 from services.ingestion.documents import BulkLine
-from services.ingestion.intake import BulkSource, accept_line
+from services.ingestion.intake import BulkSource, Occurrences, accept_line
 from services.ingestion.reports import SourceKind
 from services.ingestion.starter_corpus import read_starter_corpus
 from services.ingestion.starter_corpus.slots import MAKERS, fill_slots, invent_sender
@@ -110,8 +110,9 @@ def test_senders_are_plausible(category):
 
 def test_every_line_is_acceptable(corpus):
     source = BulkSource("starter", SourceKind.CORPUS)
+    occurrences = Occurrences()
     for line in corpus:
-        report = accept_line(BulkLine.model_validate(line), source, datetime(2025, 6, 1, tzinfo=UTC))
+        report = accept_line(BulkLine.model_validate(line), source, occurrences, datetime(2025, 6, 1, tzinfo=UTC))
         assert report.category == line["category"]
 
 

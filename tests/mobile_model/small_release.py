@@ -54,7 +54,8 @@ class SmallRelease:
 
 
 def train() -> HashedNgramClassifier:
-    return HashedNgramClassifier(max_iterations=20).fit([text for _, text in MESSAGES], [c for c, _ in MESSAGES])
+    classifier = HashedNgramClassifier(l2=0.1, max_iterations=20)
+    return classifier.fit([text for _, text in MESSAGES], [category for category, _ in MESSAGES])
 
 
 def make_release() -> SmallRelease:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import httpx
 import hypothesis
 import pytest
 from flask import Flask
+from sqlalchemy import create_engine, make_url, text
 from werkzeug.test import TestResponse
 
 from mobile_model.updater import HttpFetcher, PhoneStore, UpdateOutcome, update
@@ -21,6 +23,9 @@ from services.registry.files import Disk
 from services.registry.settings import Settings
 from shared.auth import KeyEntry, KeyFile, Scope, hash_key
 from tests.registry.candidates import Candidate
+
+POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")
+"""Address of a PostgreSQL server whose user may create databases, to run the same tests there: postgresql+psycopg://..."""
 
 # How long an example takes says nothing on a machine that does other things too.
 hypothesis.settings.register_profile("quietline", deadline=None)
@@ -55,7 +60,12 @@ class Registry:
     app: Flask = field(init=False)
 
     def start(self, disk: Disk | None = None) -> None:
+        self.close()
         self.app = create_app(self.settings, now=self.clock, disk=disk or self.disk)
+
+    def close(self) -> None:
+        if hasattr(self, "app"):
+            self.app.extensions["engine"].dispose()
 
     def call(self, method: str, path: str, *, by: str = "publisher", **request: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {by}"} | request.pop("headers", {})
@@ -143,27 +153,45 @@ def write_key_file(folder: Path) -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def database_url(tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database."""
+    if POSTGRES is None:
+        yield f"sqlite:///{tmp_path / 'registry.sqlite'}"
+        return
+    name = f"quietline_{uuid.uuid4().hex}"
+    server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
     folder = tmp_path / "registry"
     folder.mkdir()
     write_key_file(folder)
-    return settings_in(folder)
+    return settings_in(folder, database_url=database_url)
 
 
 @pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """An empty registry that a whole module of tests asks, all in vain."""
     folder = tmp_path_factory.mktemp("registry")
     write_key_file(folder)
     migrate(settings_in(folder))
     started = Registry(settings_in(folder), Clock())
     started.start()
-    return started
+    yield started
+    started.close()
 
 
 @pytest.fixture
-def registry(settings: Settings, clock: Clock) -> Registry:
+def registry(settings: Settings, clock: Clock) -> Iterator[Registry]:
     migrate(settings)
     started = Registry(settings, clock)
     started.start()
-    return started
+    yield started
+    started.close()

@@ -3,6 +3,7 @@
 import gzip
 import io
 import sqlite3
+from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -14,7 +15,7 @@ from shared.auth import Scope
 from shared.database import open_engine
 from shared.release_card import MAX_COMPRESSED_MODEL_BYTES
 from tests.registry.candidates import good_evidence, group, make_candidate
-from tests.registry.conftest import Registry, settings_in
+from tests.registry.conftest import Registry
 
 FIRST = make_candidate(1)
 SECOND = make_candidate(2, evidence=good_evidence(FIRST.version))
@@ -399,11 +400,12 @@ def answer_scopes(registry: Registry, path: str) -> tuple[Scope, ...]:
 
 class TestAutomaticPromotion:
     @pytest.fixture
-    def automatic(self, registry, settings) -> Registry:
-        changed = settings_in(settings.keys_file.parent, promote_to="stable", promote_percentage=10)
+    def automatic(self, registry, settings) -> Iterator[Registry]:
+        changed = settings.model_copy(update={"promote_to": "stable", "promote_percentage": 10})
         made = Registry(changed, registry.clock)
         made.start()
-        return made
+        yield made
+        made.close()
 
     def test_an_accepted_candidate_goes_to_the_channel_by_itself(self, automatic):
         automatic.submit(FIRST)
@@ -434,7 +436,11 @@ class TestAutomaticPromotion:
         assert automatic.get("/channels/stable").json["candidate"] is None
 
 
-class TestDatabase:
+class TestSqlite:
+    @pytest.fixture
+    def database_url(self, tmp_path) -> str:
+        return f"sqlite:///{tmp_path / 'registry.sqlite'}"
+
     def test_a_locked_database_is_told_and_changes_nothing(self, registry, monkeypatch):
         monkeypatch.setattr("shared.database.BUSY_TIMEOUT_SECONDS", 0.01)
         registry.start()
@@ -511,5 +517,6 @@ def test_two_registries_on_the_same_folder_agree(registry, settings):
     registry.promote(FIRST)
     other = create_app(settings, now=registry.clock)
     answer = other.test_client().get("/v1/channels/stable", headers={"Authorization": "Bearer publisher"})
+    other.extensions["engine"].dispose()
     assert answer.json["release"] == FIRST.version
     assert datetime.fromisoformat(registry.get("/releases").json["items"][0]["submitted_at"]) == registry.clock()

@@ -28,6 +28,12 @@ FIRST = make_candidate(1)
 SECOND = make_candidate(2, evidence=good_evidence(FIRST.version))
 
 
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """SQLite in the registry's folder, so that a copy of the folder is a copy of everything."""
+    return f"sqlite:///{tmp_path / 'registry' / 'registry.sqlite'}"
+
+
 def published_channel(registry: "Registry | Desk", name: str = "stable") -> ChannelFile:
     """What phones read, found the way a phone finds it."""
     repository = Repository(registry.settings.publish_dir, KeyFolder(Path(), Disk()), registry.clock, Disk())

@@ -21,14 +21,15 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path) -> Site:
-    (tmp_path / "metadata").mkdir()
-    (tmp_path / "targets" / "releases" / "r").mkdir(parents=True)
-    (tmp_path / "metadata" / "timestamp.json").write_bytes(b"{}")
-    (tmp_path / "metadata" / ".draft-1").write_bytes(b"draft")
-    (tmp_path / ".lock").write_bytes(b"")
-    (tmp_path / "targets" / "releases" / "r" / "abc.model.onnx.gz").write_bytes(gzip.compress(b"0123456789"))
-    (tmp_path.parent / "secret").write_bytes(b"secret")
-    return Site(tmp_path)
+    published = tmp_path / "published"
+    (published / "metadata").mkdir(parents=True)
+    (published / "targets" / "releases" / "r").mkdir(parents=True)
+    (published / "metadata" / "timestamp.json").write_bytes(b"{}")
+    (published / "metadata" / ".draft-1").write_bytes(b"draft")
+    (published / ".lock").write_bytes(b"")
+    (published / "targets" / "releases" / "r" / "abc.model.onnx.gz").write_bytes(gzip.compress(b"0123456789"))
+    (tmp_path / "secret").write_bytes(b"secret")
+    return Site(published)
 
 
 MODEL = "/targets/releases/r/abc.model.onnx.gz"

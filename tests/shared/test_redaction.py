@@ -15,10 +15,11 @@ VECTORS = [json.loads(line) for line in FOLDER.joinpath("vectors.jsonl").read_te
 RULES = json.loads(FOLDER.joinpath("rules.json").read_text("utf8"))
 
 PIECES = (
-    "验证码", "校验码", "code", "电话", "联系", "您的电话", "点击", "call", "13800138000", "138-0013-8000", "1234", "482913",
-    "⟦code:6⟧", " ", "，", "。", "王小明", "李", "先生", "女士", "您好", "http://t.example/a", "a.example.com", "微信", "加微信",
-    "abc_123", "QQ", "卡", "尾号", "元", "人民路", "12号", "3栋", "502", "dear john", "mr lee", "订单", "*", "-", "x", "三八",
-    "6222021234567890123", "33010219900307451X", "粤B12345", "+44 7700 900123", "⟦", "⟧", ":6", "\u200b", "①",
+    "验证码", "校验码", "code", "电话", "联系", "您的电话", "点击", "call", "13800138000", "138-0013-8000", "1234",
+    "482913", "⟦code:6⟧", " ", "，", "。", "王小明", "李", "先生", "女士", "您好", "http://t.example/a",
+    "a.example.com", "微信", "加微信", "abc_123", "QQ", "卡", "尾号", "元", "人民路", "12号", "3栋", "502", "dear john",
+    "mr lee", "订单", "*", "-", "x", "三八", "6222021234567890123", "33010219900307451X", "粤B12345", "+44 7700 900123",
+    "⟦", "⟧", ":6", "\u200b", "①",
 )  # fmt: skip
 messages = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 
@@ -51,25 +52,13 @@ def test_what_is_outside_slots_is_left_as_it_was(text: str) -> None:
         position = found + len(part)
 
 
-@pytest.mark.parametrize(
-    "piece",
-    [
-        *PIECES,
-        "1",
-        "a",
-        "a.",
-        "1 ",
-        "1-",
-        "王 ",
-        "人民路1号一一",
-        "验证码1",
-        "订单号a",
-        "卡1 ",
-        "电话12345 ",
-        "10 st ",
-        "5 ab cd ",
-    ],
-)
+SLOW_PIECES = (
+    "1", "*", "a", "a.", "1 ", "1-", "王 ", "一", "www.", "a@", "+1 ", "(", "验证码", "验证码1", "订单号a", "卡1 ",
+    "电话12345 ", "人民路1号一一", "10 st ", "5 ab cd ", "dear ", "⟦code:6⟧", "验证码12345 电话13800138000,",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", SLOW_PIECES)
 def test_a_text_made_to_be_slow_takes_linear_time(piece: str) -> None:
     def seconds(length: int) -> float:
         text = (piece * length)[:length]
@@ -79,7 +68,6 @@ def test_a_text_made_to_be_slow_takes_linear_time(piece: str) -> None:
 
     half, whole = seconds(150_000), seconds(300_000)
     assert whole < 3 * half + 0.5
-    assert whole < 8
 
 
 def test_a_number_stays_only_after_a_cue_or_as_the_sender() -> None:

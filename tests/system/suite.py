@@ -40,6 +40,7 @@ class RunningSuite:
     def __init__(self, data: Path, port: int) -> None:
         self.data = DataDirectory(data)
         self.address = f"http://127.0.0.1:{port}"
+        self._clients: list[SuiteClient] = []
         command = [sys.executable, "-m", "services", "up", "--data", str(data), "--port", str(port)]
         log = (data / "up.log").open("ab")
         self.process = subprocess.Popen(command, stderr=log, stdout=log, start_new_session=True)
@@ -54,7 +55,9 @@ class RunningSuite:
             return False
 
     def client(self) -> SuiteClient:
-        return SuiteClient(self.address, self.data.admin_key())
+        client = SuiteClient(self.address, self.data.admin_key())
+        self._clients.append(client)
+        return client
 
     def log(self) -> str:
         return (self.data.path / "up.log").read_text()
@@ -67,6 +70,8 @@ class RunningSuite:
         return time.monotonic() - began
 
     def kill(self) -> None:
+        for client in self._clients:
+            client.close()
         if self.process.poll() is None:
             signal_group(self.process, signal.SIGKILL)
         self.process.wait(15)

@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
 from services.ingestion.starter_corpus import read_starter_corpus
-from tests.system.scenario import import_lines, small_corpus, walk_the_road
+from tests.system.scenario import import_lines, typical_corpus, walk_the_road
 from tests.system.suite import free_port, running_suite, until
 
 pytestmark = [pytest.mark.system, pytest.mark.enable_socket]
@@ -16,7 +18,7 @@ pytestmark = [pytest.mark.system, pytest.mark.enable_socket]
 
 @pytest.fixture(scope="module")
 def lines() -> list[bytes]:
-    return small_corpus(read_starter_corpus(), every=5)
+    return typical_corpus(read_starter_corpus())
 
 
 def run_command(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -45,10 +47,12 @@ def test_ctrl_c_in_the_middle_of_a_fit_ends_in_five_seconds_and_the_run_goes_on(
         import_lines(client, lines)
         snapshot = client.post("/ingestion/v1/snapshots")
         run = client.post("/training/v1/runs", {"snapshot": snapshot["id"]})
-        fit_began = next(
-            content for kind, content in client.follow_run(run["id"])
-            if kind == "progress" and content["step"] == "fit" and content["done"] > 0
-        )  # fmt: skip
+        with closing(client.follow_run(run["id"])) as events:
+            fit_began = next(
+                content
+                for kind, content in events
+                if kind == "progress" and content["step"] == "fit" and content["done"] > 0
+            )
         assert fit_began["done"] < fit_began["total"]
         assert suite.interrupt() < 5
     with running_suite(tmp_path / "var") as suite:
@@ -85,7 +89,12 @@ def test_two_suites_on_one_folder_are_refused(tmp_path: Path) -> None:
 def test_no_text_number_or_key_is_in_the_logs(tmp_path: Path) -> None:
     planted = "种下的句子请勿外传"
     with running_suite(tmp_path / "var") as suite:
-        report = {"sender": "+8613900001234", "body": planted, "received_at": "2026-03-01T08:00:00Z", "consent": True}
+        report = {
+            "sender": "+8613900001234",
+            "body": planted,
+            "received_at": datetime.now(UTC).isoformat(),
+            "consent": True,
+        }
         key = suite.data.admin_key()
         client = suite.client()
         receipt = client.post("/ingestion/v1/reports", report)

@@ -39,14 +39,14 @@ def read_events(text: str) -> list[tuple[int, str, dict[str, object]]]:
 
 
 def test_a_run_is_queued_and_told(training: Training) -> None:
-    answer = training.post("/runs", {"snapshot": "latest", "recipe": {"iterations": 7, "wanted": {"normal": 0.01}}})
+    answer = training.post("/runs", {"snapshot": "latest", "recipe": {"iterations": 7, "wanted": {"normal": 0.012}}})
     assert answer.status_code == 202
     run = answer.json
     assert run["state"] == "queued"
     assert run["requested_by"] == "trainer"
     assert run["created_at"] == "2025-06-01T12:00:30.000500Z"
     assert run["recipe"]["iterations"] == 7
-    assert run["recipe"]["wanted"] == {"gentle": 0.0005, "normal": 0.01, "strict": 0.01}
+    assert run["recipe"]["wanted"] == Recipe().document()["wanted"] | {"normal": 0.012}
     assert run["recipe"]["folds"] == Recipe().folds
     assert training.get(f"/runs/{run['id']}").json == run
     client = DBOSClient(system_database_url=training.settings.dbos_database_url, application_name=APPLICATION)

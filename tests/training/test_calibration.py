@@ -81,6 +81,7 @@ def test_the_wanted_rate_is_kept_where_there_are_messages_enough(strictness: Str
     found = calibrate(sample, recipe)
     bound = found.bounds[strictness]["warn"]
     assert bound.upper <= bound.wanted == recipe.wanted.of(strictness)
+    assert upper_bound(bound.false_positives + 1, bound.messages, bound.confidence) > bound.wanted, "no hit is wasted"
     assert found.bounds[strictness]["block"].upper <= bound.wanted * recipe.block_share
 
 

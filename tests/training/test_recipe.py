@@ -19,7 +19,7 @@ def test_a_recipe_is_read_back_from_its_document() -> None:
 def test_every_setting_is_in_the_digest(name: str) -> None:
     document = Recipe().document()
     value = document[name]
-    document[name] = value | {"normal": 0.03} if isinstance(value, dict) else 0.5 if value != 0.5 else 0.25
+    document[name] = value | {"normal": 0.123} if isinstance(value, dict) else 0.55 if name == "confidence" else 0.45
     if isinstance(value, int):
         document[name] = value + 1
     assert Recipe.from_document(document).digest != Recipe().digest

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.ingestion.bulk import LineError, read_csv
 from services.ingestion.importers.files import ImportFileError, utf8_lines
+from services.ingestion.lines import LineError, read_csv
 
 
 def read_jsonl_file(path: Path) -> Iterator[bytes]:

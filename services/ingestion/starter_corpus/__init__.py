@@ -48,8 +48,10 @@ def _lines(scenario: str, content: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     line["topic"] = topic
                 yield {**line, "campaign": f"{scenario}/{number}"}
         return
-    for number, message in enumerate([*content["messages"], *content.get("disguised", [])]):
-        line = _line(f"{scenario}/{number}", message, language, content["category"])
+    numbered = {str(number): message for number, message in enumerate(content["messages"])}
+    numbered |= {f"disguised-{number}": message for number, message in enumerate(content.get("disguised", []))}
+    for name, message in numbered.items():
+        line = _line(f"{scenario}/{name}", message, language, content["category"])
         yield {**line, "topic": topic} if topic else line
 
 

@@ -1,6 +1,6 @@
 """The only SQL of the ingestion service. Rows become domain values here; whoever calls opens the transaction."""
 
-from services.ingestion.store.campaigns import Campaign, find_campaign, list_campaigns
+from services.ingestion.store.campaigns import Campaign, find_campaign, has_waiting, list_campaigns, place_waiting
 from services.ingestion.store.receipts import (
     StoredReceipt,
     add_receipt,
@@ -11,6 +11,7 @@ from services.ingestion.store.receipts import (
 from services.ingestion.store.reports import (
     ReportFilter,
     StoredReport,
+    add_report,
     add_reports,
     count_labels,
     find_report,
@@ -39,6 +40,7 @@ __all__ = [
     "StoredReport",
     "VerifiedReport",
     "add_receipt",
+    "add_report",
     "add_reports",
     "add_snapshot",
     "consistent",
@@ -51,10 +53,12 @@ __all__ = [
     "find_snapshot",
     "frequent_campaigns",
     "frequent_reporters",
+    "has_waiting",
     "label_report",
     "list_campaigns",
     "list_reports",
     "list_snapshots",
+    "place_waiting",
     "read_verified",
     "register_source",
     "withdraw",

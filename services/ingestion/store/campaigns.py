@@ -3,14 +3,19 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Session
 
 from services.ingestion.campaigns import shapes
 from services.ingestion.grouping import Band, Known, Outcome, Placed, fresh_shapes, join
-from services.ingestion.store.statements import before, chunks, insert_or, insert_tuples
+from services.ingestion.store.statements import before, chunks, insert_tuples, is_postgresql, table, upsert
 from services.ingestion.store.tables import BandRow, CampaignRow, PatternRow, ReportRow
+
+INTAKE_LOCK: Final = 0x1A7A4E
+"""Any number that all replicas agree on."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +47,26 @@ def place(session: Session, placed: Sequence[Placed]) -> None:
     _write(session, join(placed, known))
 
 
+PATTERNS_OF: Final = select(PatternRow.fingerprint, PatternRow.campaign, PatternRow.signature).where(
+    PatternRow.fingerprint.in_(bindparam("fingerprints", expanding=True))
+)
+BANDS_OF: Final = (
+    select(BandRow.key, BandRow.crowded, PatternRow.fingerprint, PatternRow.campaign, PatternRow.signature)
+    .join(PatternRow, PatternRow.fingerprint == BandRow.fingerprint)
+    .where(BandRow.key.in_(bindparam("keys", expanding=True)))
+)
+
+
 def _read_patterns(session: Session, known: Known, fingerprints: Iterable[int]) -> None:
-    query = select(PatternRow.fingerprint, PatternRow.campaign, PatternRow.signature)
     for part in chunks(sorted(fingerprints)):
-        for fingerprint, campaign, signature in session.execute(query.where(PatternRow.fingerprint.in_(part))):
+        for fingerprint, campaign, signature in session.connection().execute(PATTERNS_OF, {"fingerprints": part}):
             known.campaigns[fingerprint] = campaign
             known.signatures[fingerprint] = signature
 
 
 def _read_bands(session: Session, known: Known, keys: Iterable[int]) -> None:
-    query = select(BandRow.key, BandRow.crowded, PatternRow.fingerprint, PatternRow.campaign, PatternRow.signature)
-    query = query.join(PatternRow, PatternRow.fingerprint == BandRow.fingerprint)
     for part in chunks(sorted(keys)):
-        for key, crowded, fingerprint, campaign, signature in session.execute(query.where(BandRow.key.in_(part))):
+        for key, crowded, fingerprint, campaign, signature in session.connection().execute(BANDS_OF, {"keys": part}):
             known.campaigns[fingerprint] = campaign
             known.signatures[fingerprint] = signature
             band = known.bands.setdefault(key, Band())
@@ -63,34 +75,69 @@ def _read_bands(session: Session, known: Known, keys: Iterable[int]) -> None:
 
 
 def _write(session: Session, outcome: Outcome) -> None:
+    connection, postgres = session.connection(), is_postgresql(session)
     if outcome.patterns:
-        patterns = insert_or(session, PatternRow)
-        session.execute(
-            patterns.on_conflict_do_update(
-                index_elements=["fingerprint"], set_={"signature": patterns.excluded.signature}
-            ),
+        connection.execute(
+            upsert(postgres, PatternRow, "signature", adds=False),
             [
                 {"fingerprint": fingerprint, "signature": signature, "campaign": campaign}
                 for fingerprint, (signature, campaign) in outcome.patterns.items()
             ],
         )
     for part in chunks(sorted(outcome.crowds)):
-        session.execute(delete(BandRow).where(BandRow.key.in_(part)))
+        connection.execute(delete(BandRow).where(BandRow.key.in_(part)))
     bands = [(key, one, False) for key, one in sorted(outcome.band_rows)]
     bands += [(key, one, True) for key, one in outcome.crowds.items()]
     insert_tuples(session, BandRow, ("key", "fingerprint", "crowded"), bands)
     counts = outcome.counts.copy()
     for old, new in outcome.renamed.items():
-        session.execute(update(PatternRow).where(PatternRow.campaign == old).values(campaign=new))
+        connection.execute(update(PatternRow).where(PatternRow.campaign == old).values(campaign=new))
         merged = delete(CampaignRow).where(CampaignRow.id == old).returning(CampaignRow.reports)
-        counts[new] += session.scalar(merged) or 0
-    campaigns = insert_or(session, CampaignRow)
-    session.execute(
-        campaigns.on_conflict_do_update(
-            index_elements=["id"], set_={"reports": CampaignRow.reports + campaigns.excluded.reports}
-        ),
+        counts[new] += connection.scalar(merged) or 0
+    connection.execute(
+        upsert(postgres, CampaignRow, "reports", adds=True),
         [{"id": campaign, "reports": count} for campaign, count in counts.items() if count],
     )
+
+
+WAITING: Final = select(ReportRow.number, ReportRow.text, ReportRow.source).where(ReportRow.fingerprint.is_(None))
+SET_FINGERPRINT: Final = (
+    update(table(ReportRow))
+    .where(table(ReportRow).c.number == bindparam("report_number"))
+    .values(fingerprint=bindparam("new_fingerprint"))
+)
+
+
+def has_waiting(session: Session) -> bool:
+    """Tells whether a report waits for its place in a campaign."""
+    return session.connection().execute(WAITING.limit(1)).first() is not None
+
+
+def place_waiting(session: Session, limit: int) -> None:
+    """Puts the single reports that came first, and wait for it, into their campaigns.
+
+    Args:
+        session: an open transaction.
+        limit: how many at most.
+    """
+    take_turns(session)
+    rows = session.connection().execute(WAITING.order_by(ReportRow.number).limit(limit)).all()
+    found = shapes([text for _, text, _ in rows])
+    if rows:
+        place(session, [Placed(shape, source) for shape, (_, _, source) in zip(found, rows, strict=True)])
+        session.connection().execute(
+            SET_FINGERPRINT,
+            [
+                {"report_number": number, "new_fingerprint": shape.fingerprint}
+                for shape, (number, _, _) in zip(found, rows, strict=True)
+            ],
+        )
+
+
+def take_turns(session: Session) -> None:
+    """Lets no other writer place reports before this transaction ends; SQLite has one writer anyway."""
+    if is_postgresql(session):
+        session.connection().execute(sql("SELECT pg_advisory_xact_lock(:lock)"), {"lock": INTAKE_LOCK})
 
 
 def take_out(session: Session, text: str, campaign: int) -> None:

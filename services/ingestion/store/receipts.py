@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from services.ingestion.store.campaigns import take_out
 from services.ingestion.store.reports import find_report
-from services.ingestion.store.statements import insert_or
+from services.ingestion.store.statements import insert_unless_known, is_postgresql
 from services.ingestion.store.tables import ReceiptRow, ReportRow
 
 
@@ -40,9 +40,8 @@ def add_receipt(session: Session, receipt: StoredReceipt, now: datetime) -> bool
 
     If the key came in a transaction that is still open, this waits until that ends.
     """
-    values = {**vars(receipt), "created_at": now}
-    statement = insert_or(session, ReceiptRow).values(values).on_conflict_do_nothing()
-    return session.scalar(statement.returning(ReceiptRow.id)) is not None
+    statement = insert_unless_known(is_postgresql(session), ReceiptRow)
+    return session.connection().execute(statement, {**vars(receipt), "created_at": now}).first() is not None
 
 
 def find_receipt(session: Session, receipt_id: str) -> StoredReceipt | None:
@@ -73,4 +72,5 @@ def withdraw(session: Session, receipt: StoredReceipt, now: datetime) -> None:
     report = find_report(session, receipt.report_id)
     if report is not None:
         session.execute(delete(ReportRow).where(ReportRow.id == report.id))
-        take_out(session, report.text, report.campaign)
+        if report.campaign is not None:
+            take_out(session, report.text, report.campaign)

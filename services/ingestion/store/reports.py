@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, func, insert, select, text, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from services.ingestion.campaigns import Shape
 from services.ingestion.grouping import Placed
 from services.ingestion.reports import NewReport, Sender, SenderKind, SourceKind, SourceKindError, Status
-from services.ingestion.store.campaigns import place
-from services.ingestion.store.statements import chunks, insert_or, is_postgresql, table
+from services.ingestion.store.campaigns import place, take_turns
+from services.ingestion.store.statements import chunks, insert_unless_known, is_postgresql, table
 from services.ingestion.store.tables import PatternRow, ReportRow, SourceRow
 
-INTAKE_LOCK: Final = 0x1A7A4E
-"""On PostgreSQL, writers that place reports into campaigns take turns; SQLite has one writer anyway."""
+INSERT_REPORTS: Final = insert(table(ReportRow))
+INSERT_REPORT: Final = INSERT_REPORTS.returning(ReportRow.number)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class StoredReport:
     topic: str | None
     labelled_by: str | None
     labelled_at: datetime | None
-    campaign: int
+    campaign: int | None
     created_at: datetime
 
     @property
@@ -63,15 +63,20 @@ def register_source(session: Session, name: str, kind: SourceKind, weight: float
     Raises:
         SourceKindError: if it is known under another kind.
     """
-    row = session.get(SourceRow, name)
-    if row is None:
-        values = {"name": name, "kind": kind.value, "weight": 1.0 if weight is None else weight}
-        session.execute(insert_or(session, SourceRow).values(values).on_conflict_do_nothing())
+    statement = insert_unless_known(is_postgresql(session), SourceRow)
+    values = {"name": name, "kind": kind.value, "weight": 1.0 if weight is None else weight}
+    if session.connection().execute(statement, values).first() is not None:
         return
+    row = session.get_one(SourceRow, name)
     if row.kind != kind:
         raise SourceKindError(f"This source is known as {row.kind}. Name another source, or the same kind.")
     if weight is not None:
         row.weight = weight
+
+
+def add_report(session: Session, report: NewReport, *, now: datetime) -> int:
+    """Stores a report whose id is new, without a label and without a place in a campaign, and gives its number."""
+    return session.connection().execute(INSERT_REPORT, _values(report, None, now, None)).scalar_one()
 
 
 def add_reports(
@@ -86,8 +91,7 @@ def add_reports(
         now: becomes created_at, and labelled_at of those with a label.
         by: who labelled those with a label.
     """
-    if is_postgresql(session):
-        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": INTAKE_LOCK})
+    take_turns(session)
     known = set(_known_ids(session, [report.id for report in reports]))
     placed: list[Placed] = []
     rows: list[dict[str, Any]] = []
@@ -98,7 +102,7 @@ def add_reports(
             rows.append(_values(report, shape, now, by))
     if rows:
         place(session, placed)
-        session.execute(insert(table(ReportRow)), rows)
+        session.connection().execute(INSERT_REPORTS, rows)
     return len(rows)
 
 
@@ -107,7 +111,7 @@ def _known_ids(session: Session, ids: Sequence[str]) -> Iterator[str]:
         yield from session.scalars(select(ReportRow.id).where(ReportRow.id.in_(part)))
 
 
-def _values(report: NewReport, shape: Shape, now: datetime, by: str) -> dict[str, Any]:
+def _values(report: NewReport, shape: Shape | None, now: datetime, by: str | None) -> dict[str, Any]:
     is_labelled = report.category is not None
     return {
         "id": report.id,
@@ -125,16 +129,16 @@ def _values(report: NewReport, shape: Shape, now: datetime, by: str) -> dict[str
         "topic": report.topic,
         "labelled_by": by if is_labelled else None,
         "labelled_at": now if is_labelled else None,
-        "fingerprint": shape.fingerprint,
+        "fingerprint": shape.fingerprint if shape else None,
         "created_at": now,
     }
 
 
-def _reports() -> Select[ReportRow, int]:
-    return select(ReportRow, PatternRow.campaign).join(PatternRow, PatternRow.fingerprint == ReportRow.fingerprint)
+def _reports() -> Select[ReportRow, int | None]:
+    return select(ReportRow, PatternRow.campaign).outerjoin(PatternRow, PatternRow.fingerprint == ReportRow.fingerprint)
 
 
-def _stored(row: ReportRow, campaign: int) -> StoredReport:
+def _stored(row: ReportRow, campaign: int | None) -> StoredReport:
     return StoredReport(
         number=row.number,
         id=row.id,

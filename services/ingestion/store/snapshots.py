@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.ingestion.reports import SourceKind
-from services.ingestion.store.statements import before, insert_or
+from services.ingestion.store.statements import before, insert_unless_known, is_postgresql
 from services.ingestion.store.tables import PatternRow, ReportRow, SnapshotRow, SourceRow
 
 
@@ -83,8 +83,8 @@ def read_verified(session: Session, at_once: int) -> Iterator[list[VerifiedRepor
 
 def add_snapshot(session: Session, snapshot: Snapshot) -> bool:
     """Stores a snapshot; False, and nothing stored, if its digest is known already."""
-    statement = insert_or(session, SnapshotRow).values(vars(snapshot)).on_conflict_do_nothing()
-    return session.scalar(statement.returning(SnapshotRow.id)) is not None
+    statement = insert_unless_known(is_postgresql(session), SnapshotRow)
+    return session.connection().execute(statement, vars(snapshot)).first() is not None
 
 
 def find_snapshot(session: Session, *, snapshot_id: str | None = None, digest: str | None = None) -> Snapshot | None:

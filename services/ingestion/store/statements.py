@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Engine, Table, and_, or_
@@ -31,9 +32,23 @@ def table(rows: type[DeclarativeBase]) -> Table:
     return found
 
 
-def insert_or(session: Session, rows: type[DeclarativeBase]) -> Any:
-    """Gives an INSERT that can say what to do ON CONFLICT, which both databases write alike."""
-    return (postgresql if is_postgresql(session) else sqlite).insert(table(rows))
+@cache
+def insert_unless_known(postgres: bool, rows: type[DeclarativeBase]) -> Any:
+    """Gives an INSERT that returns nothing, and does nothing, where a unique value is there already."""
+    target = table(rows)
+    statement = (postgresql if postgres else sqlite).insert(target)
+    return statement.on_conflict_do_nothing().returning(*target.primary_key.columns)
+
+
+@cache
+def upsert(postgres: bool, rows: type[DeclarativeBase], column: str, *, adds: bool) -> Any:
+    """Gives an INSERT that, where the key is there already, sets one column anew or adds to it."""
+    target = table(rows)
+    statement = (postgresql if postgres else sqlite).insert(target)
+    new = statement.excluded[column]
+    return statement.on_conflict_do_update(
+        index_elements=target.primary_key.columns, set_={column: target.c[column] + new if adds else new}
+    )
 
 
 def insert_tuples(

@@ -52,7 +52,8 @@ class ReportRow(Tables):
     topic: Mapped[str | None] = mapped_column(String(20))
     labelled_by: Mapped[str | None] = mapped_column(String(60))
     labelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    fingerprint: Mapped[int] = mapped_column(ForeignKey("patterns.fingerprint"))
+    fingerprint: Mapped[int | None] = mapped_column(ForeignKey("patterns.fingerprint"))
+    """Of the text; missing until the report is placed in its campaign."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     __table_args__ = (

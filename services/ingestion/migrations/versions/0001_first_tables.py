@@ -13,6 +13,9 @@ depends_on = None
 NUMBER = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
 
 
+sources = sa.table("sources", sa.column("name"), sa.column("kind"), sa.column("weight"))
+
+
 def upgrade() -> None:
     op.create_table(
         "bands",
@@ -88,7 +91,7 @@ def upgrade() -> None:
         sa.Column("topic", sa.String(20), nullable=True),
         sa.Column("labelled_by", sa.String(60), nullable=True),
         sa.Column("labelled_at", UtcDateTime(), nullable=True),
-        sa.Column("fingerprint", NUMBER, nullable=False),
+        sa.Column("fingerprint", NUMBER, nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["fingerprint"], ["patterns.fingerprint"], name=op.f("fk_reports_fingerprint_patterns")
@@ -100,6 +103,8 @@ def upgrade() -> None:
     op.create_index("ix_reports_category_number", "reports", ["category", "number"])
     op.create_index("ix_reports_fingerprint", "reports", ["fingerprint"])
     op.create_index("ix_reports_source_number", "reports", ["source", "number"])
+    # Single reports come from this source, so that taking one in need not ask for it.
+    op.bulk_insert(sources, [{"name": "phones", "kind": "community", "weight": 1.0}])
 
 
 def downgrade() -> None:
