@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,10 +20,6 @@ from werkzeug.test import TestResponse
 from services.ingestion.app import create_app, migrate
 from services.ingestion.settings import Settings
 from shared.auth import KeyEntry, KeyFile, Scope, hash_key
-
-# How long an example takes says nothing on a machine that does other things too.
-hypothesis.settings.register_profile("quietline", deadline=None)
-hypothesis.settings.load_profile("quietline")
 
 NDJSON = "application/x-ndjson"
 POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")

@@ -50,7 +50,7 @@ def row(counts: Counter[int]) -> dict[int, float]:
     return {bucket: count / np.sqrt(counts.total()) for bucket, count in counts.items() if bucket}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(any_text)
 def test_the_views_are_those_of_the_specification(text: str) -> None:
     rows, messages = features.views(features.encode([text]), SPEC)
@@ -99,7 +99,6 @@ letters = st.text(st.sampled_from("加微信看照片老婆怀孕lan7702"), min_
 fillers = st.text(st.sampled_from([*MARKS, " ", "\u200b", "\x00", "\ud800"]), max_size=4)
 
 
-@settings(deadline=None)
 @given(letters, st.data())
 def test_a_message_broken_by_punctuation_keeps_the_ngrams_of_its_skeleton(text: str, data: st.DataObject) -> None:
     broken = "".join(letter + data.draw(fillers) for letter in text)

@@ -18,7 +18,7 @@ from tests.mobile_model.texts import BENIGN, SOLICITATION, TEXTS, any_text
 TOLERANCE = 1e-6
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(any_text)
 @example("")
 @example("a")

@@ -2,7 +2,7 @@ import io
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from rich.console import Console, RenderableType
 
 from mobile_model import screen
@@ -29,7 +29,6 @@ def explained(contributions: list[float], category: Category = Category.PORN) ->
     return Explanation(verdict, tuple(contributions), (0, len(contributions)))
 
 
-@settings(deadline=None)
 @given(any_text)
 def test_what_is_printed_has_the_same_length_and_no_command(text: str) -> None:
     plain = printable(text)
@@ -73,7 +72,6 @@ def test_only_the_solicitation_is_marked_in_a_long_message(scorer: Scorer) -> No
     assert min(span.start for span in spans) >= len(BENIGN * 3) - 2
 
 
-@settings(deadline=None)
 @given(text=any_text)
 def test_every_message_can_be_shown(scorer: Scorer, text: str) -> None:
     explanation = scorer.explain(text)

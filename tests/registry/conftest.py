@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import hypothesis
 import pytest
 from flask import Flask
 from sqlalchemy import create_engine, make_url, text
@@ -26,10 +25,6 @@ from tests.registry.candidates import Candidate
 
 POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")
 """Address of a PostgreSQL server whose user may create databases, to run the same tests there: postgresql+psycopg://..."""
-
-# How long an example takes says nothing on a machine that does other things too.
-hypothesis.settings.register_profile("quietline", deadline=None)
-hypothesis.settings.load_profile("quietline")
 
 
 @dataclass

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared import folding
@@ -13,7 +13,6 @@ from shared.folding import build, fold, skeleton
 any_text = st.text(st.characters(min_codepoint=0, max_codepoint=0x10FFFF, exclude_categories=[]))
 
 
-@settings(deadline=None)
 @given(any_text)
 @example("".join(map(chr, range(0x20000))))
 def test_folding_twice_is_folding_once(text: str) -> None:
@@ -21,7 +20,6 @@ def test_folding_twice_is_folding_once(text: str) -> None:
     assert skeleton(skeleton(text)) == skeleton(text) == skeleton(fold(text))
 
 
-@settings(deadline=None)
 @given(any_text)
 def test_a_symbol_is_one_character_that_every_platform_can_show(text: str) -> None:
     folded = fold(text)
@@ -29,13 +27,11 @@ def test_a_symbol_is_one_character_that_every_platform_can_show(text: str) -> No
     assert all(0 < ord(symbol) <= 0xFFFF and not 0xD800 <= ord(symbol) <= 0xDFFF for symbol in folded)
 
 
-@settings(deadline=None)
 @given(any_text)
 def test_the_skeleton_is_the_folded_text_without_its_marks(text: str) -> None:
     assert skeleton(text) == "".join(symbol for symbol in fold(text) if symbol not in folding.MARKS)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-(2**31), 2**31 - 1)))
 @example([-(2**31), -1, 0, 0x1FFFF, 0x20000, 0x110000, 2**31 - 1])
 def test_any_number_has_a_symbol(points: list[int]) -> None:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, create_engine, make_url, text
@@ -21,9 +20,6 @@ from services.training.settings import Settings
 from shared.auth import KeyEntry, KeyFile, Scope, hash_key
 from shared.database import open_engine
 from tests.training.fakes import FakeIngestion, FakeRegistry, both
-
-hypothesis.settings.register_profile("quietline", deadline=None)
-hypothesis.settings.load_profile("quietline")
 
 POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")
 """Address of a PostgreSQL server whose user may create databases, to run the same tests there: postgresql+psycopg://..."""

@@ -6,15 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 from mobile_model.updater import PhoneStore, UpdateOutcome, update
 from tests.mobile_model.updater.repository_simulator import SOURCE, Clock, Repository
-
-# How long an example takes says nothing on a machine that does other things too.
-hypothesis.settings.register_profile("quietline", deadline=None)
-hypothesis.settings.load_profile("quietline")
 
 
 @dataclass

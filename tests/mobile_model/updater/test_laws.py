@@ -113,4 +113,4 @@ class PhoneMachine(RuleBasedStateMachine):
 
 
 TestPhoneMachine = PhoneMachine.TestCase
-TestPhoneMachine.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestPhoneMachine.settings = settings(max_examples=40, stateful_step_count=20)
