@@ -62,6 +62,8 @@ def train(target: Target, snapshot_id: str, data: Path | None, out_dir: Path) ->
             train_folder(data, out_dir, err)
         except LocalTrainingError as error:
             raise Failure(str(error)) from error
+        except OSError as error:
+            raise Failure(f"cannot write to {out_dir}: {error.strerror}") from error
         out.print(f"{out_dir}/model.onnx, card.json, report.html")
         return
     with target.connect() as client:
@@ -133,5 +135,5 @@ def history(target: Target, channel: str, day: Any) -> None:
         for item in client.get(f"/registry/v1/channels/{channel}/history", **query)["items"]:
             figures = ", ".join(f"{name} {value:.3f}" for name, value in item["figures"].items() if value is not None)
             share = f"{item['percentage']} %" if item["percentage"] is not None else ""
-            table.add_row(item["at"], item["event"], item["version"] or "none", share, item["approver"], figures)
+            table.add_row(item["at"], item["event"], item["release"] or "none", share, item["approver"], figures)
     out.print(table)

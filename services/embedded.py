@@ -239,6 +239,7 @@ def serve(data: DataDirectory, host: str, port: int, ready: Callable[[], None]) 
         PortInUseError: if the port is taken.
         SuiteRunsAlreadyError: if another suite keeps this folder.
     """
+    os.umask(0o077)  # reports and keys are nobody else's business on a shared machine
     data.path.mkdir(parents=True, exist_ok=True)
     with data.lock_file.open("a+", encoding="ascii") as lock:
         if not _is_free(lock):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from io import BytesIO
 from itertools import chain
 from typing import Annotated, Any, Final
 
@@ -214,7 +215,7 @@ def add_imports(api: APIBlueprint, ingestion: Ingestion) -> None:
             detail = f"Send `Content-Type: {NDJSON}` or `text/csv`, not compressed."
             raise Problem("lines-needed", "The body must be lines of JSON, or CSV", 415, detail)
         source = BulkSource(query.source, query.source_kind, query.weight, query.labelled)
-        records = READERS[kind](WholeBody(request.stream, request.content_length))
+        records = READERS[kind](_whole_body())
         events = import_records(records, source, ingestion.engine, ingestion.clock, principal().name)
         try:
             first = next(events)
@@ -338,6 +339,25 @@ def add_snapshots(api: APIBlueprint, ingestion: Ingestion) -> None:
         answer.content_length = snapshot.bytes
         answer.set_etag(snapshot.digest.removeprefix("sha256:"))
         return answer
+
+
+def _whole_body() -> WholeBody:
+    """Gives the request's body as a stream that ends where the client ended it.
+
+    A body without a length comes in chunks, which gunicorn puts together, or in process, where all of it is in memory.
+
+    Raises:
+        Problem: 411, if the server leaves open where a body without a length ends; werkzeug would take it for empty.
+    """
+    whole = request.environ["wsgi.input"]
+    is_announced = bool(request.environ.get("CONTENT_LENGTH"))
+    if is_announced or request.environ.get("wsgi.input_terminated"):
+        return WholeBody(request.stream, request.content_length if is_announced else None)
+    if isinstance(whole, BytesIO):
+        return WholeBody(whole, None)
+    raise Problem(
+        "length-needed", "The length is missing", 411, "Send `Content-Length`, or the body in chunks to gunicorn."
+    )
 
 
 def _row_number(number: int) -> int:

@@ -169,8 +169,7 @@ def freeze(engine: Engine, folder: SnapshotFolder, now: datetime) -> tuple[Snaps
     with writing(engine) as session:
         if store.add_snapshot(session, snapshot):
             return snapshot, True
-        known = store.find_snapshot(session, digest=snapshot.digest)
-        return known or snapshot, False
+        return store.freeze_again(session, snapshot.digest, now), False
 
 
 def _write(engine: Engine, folder: SnapshotFolder, draft: str, now: datetime) -> Snapshot:

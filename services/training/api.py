@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -243,11 +243,11 @@ def _refuse_unknown_snapshot(peers: Peers, snapshot: str) -> None:
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        if moment.tzinfo is None:
+            raise _bad_cursor()
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise _bad_cursor() from error
-    if moment.tzinfo is None:
-        raise _bad_cursor()
-    return moment
 
 
 def _bad_cursor() -> Problem:

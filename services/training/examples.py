@@ -13,7 +13,7 @@ from mobile_model.features import FeatureSpec
 from services.training import augmentation
 from services.training.dataset import Messages
 from services.training.recipe import Recipe
-from shared.categories import HARASSMENT, LEGITIMATE, Category
+from shared.categories import HARASSMENT, LEGITIMATE, PROTECTED_TOPICS, Category
 
 OnMessages = Callable[[int, int], None]
 """Is told (messages done, messages in all); what it raises ends the work."""
@@ -23,52 +23,63 @@ _BLOCK: Final = 1000
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows of features with what they are; `message` is the number of the message that a row was made from."""
+    """Rows of features with what they are.
+
+    `message` is the number of the message that a row was made from, and `partner` that of the message whose text it
+    holds besides; the same number where there is none.
+    """
 
     rows: csr_matrix
     categories: NDArray[np.str_]
     weights: NDArray[np.float64]
     message: NDArray[np.int64]
+    partner: NDArray[np.int64]
 
     def of(self, chosen: NDArray[np.bool_]) -> "Examples":
-        """Gives the rows that were made from the chosen messages."""
-        kept = chosen[self.message]
-        return Examples(self.rows[kept], self.categories[kept], self.weights[kept], self.message[kept])
+        """Gives the rows in which nothing stands but text of the chosen messages."""
+        kept = chosen[self.message] & chosen[self.partner]
+        return Examples(
+            self.rows[kept], self.categories[kept], self.weights[kept], self.message[kept], self.partner[kept]
+        )
 
 
 def make_examples(messages: Messages, recipe: Recipe, spec: FeatureSpec, on_messages: OnMessages) -> Examples:
     """Gives the examples that a recipe makes of messages: the same ones for the same messages and recipe."""
     whole = features.matrix(features.encode(messages.texts), spec)
-    copies, copied = _copies(messages, recipe, on_messages)
+    copies, copied, joined = _copies(messages, recipe, on_messages)
     copy_rows = features.matrix(features.encode(copies), spec)
     window_rows, windowed = _windows(messages, recipe, spec)
     message = np.concatenate([np.arange(len(messages)), copied, windowed])
+    partner = np.concatenate([np.arange(len(messages)), joined, windowed])
     shares = np.concatenate([
         np.ones(len(messages)),
         np.full(len(copied), recipe.copy_weight),
         np.full(len(windowed), recipe.window_weight),
     ])  # fmt: skip
     weights = shares * (messages.weights * _balance(messages, recipe))[message]
-    return Examples(
-        vstack([whole, copy_rows, window_rows], format="csr"), messages.categories[message], weights, message
-    )
+    rows = vstack([whole, copy_rows, window_rows], format="csr")
+    return Examples(rows, messages.categories[message], weights, message, partner)
 
 
 def _balance(messages: Messages, recipe: Recipe) -> NDArray[np.float64]:
-    """Gives what each message's category counts; 1 on average."""
+    """Gives what each message counts for its category and topic; 1 on average."""
     kinds, kind, counts = np.unique(messages.categories, return_inverse=True, return_counts=True)
     factors = (len(messages) / (len(kinds) * counts)) ** recipe.balance
-    balanced: NDArray[np.float64] = factors[kind]
+    is_protected = np.array([topic in PROTECTED_TOPICS for topic in messages.topics])
+    balanced: NDArray[np.float64] = factors[kind] * np.where(is_protected, recipe.protected_weight, 1.0)
     balanced /= balanced.mean()
     return balanced
 
 
-def _copies(messages: Messages, recipe: Recipe, on_messages: OnMessages) -> tuple[list[str], NDArray[np.int64]]:
-    """Gives disguised and joined copies, and the number of the message that each was made from."""
+def _copies(
+    messages: Messages, recipe: Recipe, on_messages: OnMessages
+) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+    """Gives disguised and joined copies, the message that each was made from, and the one that it was joined with."""
     is_harassment = np.isin(messages.categories, [category.value for category in HARASSMENT])
     benign = np.flatnonzero(np.isin(messages.categories, [category.value for category in LEGITIMATE])).tolist()
     texts: list[str] = []
     copied: list[int] = []
+    partners: list[int] = []
     for number, (text, report) in enumerate(zip(messages.texts, messages.report_ids, strict=True)):
         if number % _BLOCK == 0:
             on_messages(number, len(messages))
@@ -77,11 +88,14 @@ def _copies(messages: Messages, recipe: Recipe, on_messages: OnMessages) -> tupl
             augmentation.disguised_copy(text, random)
             for _ in range(_copies_of(recipe, bool(is_harassment[number]), random.random()))
         ]
+        partners += [number] * len(made)
         if is_harassment[number] and benign and random.random() < recipe.joined_copies:
-            made.append(augmentation.joined_copy(text, messages.texts[random.choice(benign)], random))
+            partner = random.choice(benign)
+            made.append(augmentation.joined_copy(text, messages.texts[partner], random))
+            partners.append(partner)
         texts += made
         copied += [number] * len(made)
-    return texts, np.array(copied, dtype=np.int64)
+    return texts, np.array(copied, dtype=np.int64), np.array(partners, dtype=np.int64)
 
 
 def _copies_of(recipe: Recipe, is_harassment: bool, draw: float) -> int:

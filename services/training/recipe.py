@@ -27,9 +27,9 @@ class RecipeError(Exception):
 class WantedRates:
     """How many of the legitimate messages may be warned of, at each strictness."""
 
-    gentle: Rate = 0.01
-    normal: Rate = 0.03
-    strict: Rate = 0.08
+    gentle: Rate = 0.005
+    normal: Rate = 0.02
+    strict: Rate = 0.06
 
     def of(self, strictness: Strictness) -> float:
         """Gives the rate that is wanted at a strictness."""
@@ -47,6 +47,8 @@ class Recipe:
         iterations: of L-BFGS, at most, for the release.
         fold_iterations: the same for the fits that only give cross-fitted scores.
         balance: 0 counts every message alike, 1 every category alike; between, the power of the imbalance undone.
+        protected_weight: how much a message of a protected topic (codes, bank, hospital, antenatal, police warnings)
+            counts beside another one.
         harassment_copies: disguised copies of each harassment message, on average.
         other_copies: the same of each legitimate or marketing message; where there are fewer, disguise itself speaks
             for harassment.
@@ -70,6 +72,7 @@ class Recipe:
     iterations: Annotated[int, Field(ge=1, le=1000)] = 30
     fold_iterations: Annotated[int, Field(ge=1, le=1000)] = 20
     balance: Share = 0.5
+    protected_weight: Weight = 3.0
     harassment_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5
     other_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5
     joined_copies: Share = 0.3

@@ -30,6 +30,7 @@ def declared_errors() -> dict[str | int | HTTPStatus, type[BaseModel] | dict[Any
         "404": "There is no such thing",
         "405": "The method does not fit",
         "409": "It conflicts with what is there",
+        "410": "It was withdrawn",
         "411": "The length is missing",
         "413": "The body is too long",
         "415": "The media type does not fit",

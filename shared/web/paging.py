@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, Field
 
 from shared.problems import Problem
+from shared.web.admission import has_unstorable_text
 
 MAX_PAGE: Final = 200
 
@@ -37,6 +38,8 @@ def decode_cursor(cursor: str | None, types: tuple[type, ...]) -> list[Any] | No
     except (binascii.Error, ValueError, RecursionError) as error:
         raise _bad_cursor() from error
     if not isinstance(position, list) or [type(value) for value in position] != list(types):
+        raise _bad_cursor()
+    if has_unstorable_text(position):
         raise _bad_cursor()
     return position
 

@@ -3,6 +3,7 @@
 import io
 import json
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,6 +110,22 @@ def test_a_body_in_chunks_without_a_length_is_read_to_its_end(ingestion):
         content_type=NDJSON, environ_overrides={"wsgi.input_terminated": True},
     )  # fmt: skip
     assert json.loads(answer.text.splitlines()[-1])["accepted"] == 2
+
+
+def test_lines_are_sent_in_process_as_over_a_wire(ingestion):
+    lines = (b'{"text": "line %d"}\n' % n for n in range(3))
+    headers = {"Authorization": "Bearer moderator", "Content-Type": NDJSON}
+    with httpx.Client(transport=httpx.WSGITransport(app=ingestion.app), base_url="http://ingestion") as client:
+        answer = client.post("/v1/reports:import?source=desk", headers=headers, content=lines)
+    assert json.loads(answer.text.splitlines()[-1])["accepted"] == 3
+
+
+def test_a_body_whose_end_the_server_leaves_open_is_refused(ingestion):
+    answer = ingestion.call(
+        "POST", "/reports:import?source=desk", input_stream=io.BufferedReader(io.BytesIO(b'{"text": "one"}\n')),
+        content_type=NDJSON, environ_overrides={"CONTENT_LENGTH": ""},
+    )  # fmt: skip
+    assert answer.status_code == 411
 
 
 def test_lines_are_stored_while_others_are_still_being_sent(ingestion):

@@ -82,7 +82,9 @@ def test_freezing_the_same_again_gives_the_same_snapshot(filled):
     first = filled.freeze()
     filled.clock.pass_by(hours=1)
     again = filled.post("/snapshots")
-    assert (again.status_code, again.json) == (200, first)
+    frozen_at = again.json["created_at"]
+    assert (again.status_code, again.json | {"created_at": first["created_at"]}) == (200, first)
+    assert datetime.fromisoformat(frozen_at) == filled.clock.at
     assert len(filled.get("/snapshots").json["items"]) == 1
 
 
@@ -122,6 +124,20 @@ def test_a_withdrawn_report_is_gone_from_later_snapshots(filled):
     assert report["id"] in {row["report_id"] for row in filled.rows(first["id"])}
     assert report["id"] not in {row["report_id"] for row in filled.rows(second["id"])}
     assert second["reports"] == first["reports"] - 1
+
+
+def test_what_was_frozen_last_is_the_latest_even_if_it_is_known(filled):
+    """Otherwise a run on the latest snapshot would still read a report that was withdrawn since."""
+    first = filled.freeze()
+    filled.clock.pass_by(minutes=1)
+    made = filled.report("约吗，上门服务").json
+    (report,) = filled.get("/reports?source=phones").json["items"]
+    filled.post(f"/reports/{report['id']}/label", {"category": "porn"})
+    second = filled.freeze()
+    filled.clock.pass_by(minutes=1)
+    filled.call("DELETE", f"/reports/{made['receipt']}", by="phone", headers={"X-Receipt-Secret": made["secret"]})
+    assert filled.freeze()["id"] == first["id"] != second["id"]
+    assert filled.get("/snapshots/latest", by="training").json["id"] == first["id"]
 
 
 def test_without_labels_there_is_no_snapshot(ingestion):

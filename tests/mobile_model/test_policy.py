@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import mobile_model
@@ -77,7 +77,6 @@ def test_the_first_of_equal_categories_counts(card: ReleaseCard) -> None:
     assert decide([0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0], card).category is Category.PORN
 
 
-@settings(deadline=None)
 @given(probabilities, st.sampled_from(Strictness), preferences)
 def test_contacts_and_the_allow_list_are_always_allowed(
     card: ReleaseCard, scores: list[float], strictness: Strictness, chosen: dict[Category, Action]
@@ -90,7 +89,6 @@ def test_contacts_and_the_allow_list_are_always_allowed(
     assert (allowed.action, allowed.reason) == (Action.ALLOW, Reason.ALLOWED)
 
 
-@settings(deadline=None)
 @given(probabilities, st.sampled_from(Strictness), preferences)
 def test_a_choice_makes_harassment_only_milder(
     card: ReleaseCard, scores: list[float], strictness: Strictness, chosen: dict[Category, Action]
@@ -103,7 +101,6 @@ def test_a_choice_makes_harassment_only_milder(
     assert (wanted.reason is Reason.PREFERENCE) == (wanted.action is not plain.action)
 
 
-@settings(deadline=None)
 @given(probabilities)
 def test_a_stricter_setting_never_lets_more_through(card: ReleaseCard, scores: list[float]) -> None:
     actions = [decide(scores, card, strictness).action for strictness in Strictness]

@@ -151,7 +151,9 @@ def test_a_view_may_set_its_own_limit_or_none() -> None:
     assert client.post("/v1/notes:moderate", data=b"x" * 11, headers=bearer(ADMIN)).status_code == 413
 
 
-@pytest.mark.parametrize("cursor", ["x", "é", encode_cursor(["1", "a"]), encode_cursor([1]), "W10="])
+@pytest.mark.parametrize(
+    "cursor", ["x", "é", encode_cursor(["1", "a"]), encode_cursor([1]), encode_cursor([1, "\ud800"]), "W10="]
+)
 def test_a_foreign_cursor_is_refused(cursor: str) -> None:
     answer = make_client().get("/v1/notes", query_string={"cursor": cursor})
     assert (answer.status_code, answer.get_json(force=True)["type"]) == (400, "urn:quietline:problem:bad-cursor")

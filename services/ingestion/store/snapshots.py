@@ -87,6 +87,13 @@ def add_snapshot(session: Session, snapshot: Snapshot) -> bool:
     return session.connection().execute(statement, vars(snapshot)).first() is not None
 
 
+def freeze_again(session: Session, digest: str, now: datetime) -> Snapshot:
+    """Makes a known snapshot the newest: the reports are again what they were then, for example after a withdrawal."""
+    row = session.scalars(select(SnapshotRow).where(SnapshotRow.digest == digest)).one()
+    row.created_at = now
+    return _stored(row)
+
+
 def find_snapshot(session: Session, *, snapshot_id: str | None = None, digest: str | None = None) -> Snapshot | None:
     """Gives a snapshot by id or digest, or the newest if neither is given; None if there is none."""
     query = select(SnapshotRow).order_by(SnapshotRow.created_at.desc(), SnapshotRow.id.desc()).limit(1)
