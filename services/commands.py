@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from services.ingestion.importers import FORMATS, ImportFileError, read_reports
+from services.ingestion.importers import FORMATS, ImportFileError, read_reports, source_name
 from services.progress import follow_import, follow_run
 from services.target import Failure, Target
 from services.training.local import LocalTrainingError, train_folder
@@ -28,7 +28,7 @@ def import_file(target: Target, file: Path, format_name: str | None, source: str
     try:
         lines = read_reports(file, format_name)
         with target.connect() as client:
-            result = follow_import(client, lines, source=source or file.stem, source_kind=kind, console=err)
+            result = follow_import(client, lines, source=source or source_name(file), source_kind=kind, console=err)
     except ImportFileError as error:
         raise Failure(str(error)) from error
     out.print(

@@ -27,7 +27,7 @@ from mobile_model.screen import STYLES, highlighted
 from mobile_model.updater import PhoneStore, UpdateError, update
 from services.client import SuiteClient, SuiteError
 from services.embedded import DataDirectory
-from services.ingestion.importers import ImportFileError, read_reports
+from services.ingestion.importers import ImportFileError, read_reports, source_name
 from services.ingestion.starter_corpus import read_starter_corpus
 from services.progress import follow_import, follow_run
 from services.target import Failure
@@ -120,7 +120,7 @@ def hand_in(client: SuiteClient, reports: Path | None, console: Console) -> None
 def _inputs(reports: Path | None) -> Iterator[tuple[str, Iterator[bytes], str]]:
     yield "starter", read_starter_corpus(), "corpus"
     if reports is not None:
-        yield reports.stem, read_reports(reports, None), "operator"
+        yield source_name(reports), read_reports(reports, None), "operator"
 
 
 def train(client: SuiteClient, snapshot_id: str, console: Console) -> str:

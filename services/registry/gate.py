@@ -59,6 +59,8 @@ class GateRules:
         significance: error rate of each exact test. With about 14 groups a candidate that is as good as the release
             in service is refused by the comparison in fewer than 1 of 7 cases, and in practice far fewer, because the
             margin must be exceeded too.
+        significance_topic: the same for the comparison on a protected topic, where groups are small and a loss is
+            worst; a good candidate is refused more often for it.
         missed: limit on harassment of one category that is neither warned of nor blocked. The floor of recall is one
             minus this. Release over release the paired test only ever raises what is reached.
         hidden: limit on messages of a legitimate class (personal, transactional) that are warned of or blocked.
@@ -71,6 +73,7 @@ class GateRules:
     """
 
     significance: float = 0.01
+    significance_topic: float = 0.05
     missed: Limit = Limit(proven=0.60, plain=0.70)
     hidden: Limit = Limit(proven=0.03, plain=0.05)
     hidden_promotion: Limit = Limit(proven=0.05, plain=0.10)
@@ -125,7 +128,8 @@ def judge(
     for kind, name, limit in _limits(rules):
         group = groups.get((kind, name))
         if group is None or group.messages == 0:
-            notes.append(f"{_subject(kind, name)}: no held-out message, so nothing is claimed")
+            words = f"{_subject(kind, name)}: no held-out message, so nothing is claimed"
+            (reasons if kind == "legitimate" else notes).append(words)
         elif broken := _judge_limit(group, limit, rules.significance):
             reasons.append(broken)
     if evidence.reference is not None:
@@ -144,7 +148,8 @@ def describe(rules: GateRules = RULES) -> str:
         f"of or blocks more of a legitimate class than {words(rules.hidden)}, of a protected topic than "
         f"{words(rules.hidden_topic)}, of marketing than {words(rules.hidden_promotion)}; or if it is worse than the "
         f"release in service by more than {rules.margin_missed:.1%} of a harassment category or "
-        f"{rules.margin_hidden:.1%} of a legitimate one and that is no accident (p at most {rules.significance})."
+        f"{rules.margin_hidden:.1%} of a legitimate one and that is no accident (p at most {rules.significance}, on a "
+        f"protected topic {rules.significance_topic})."
     )
 
 
@@ -252,7 +257,8 @@ def _judge_loss(group: PairedCounts, rules: GateRules) -> str | None:
     lost, won = group.only_reference_right, group.only_candidate_right
     margin = rules.margin_missed if _is_harassment(group) else rules.margin_hidden
     chance = probability_of_at_least(lost, lost + won, 0.5)
-    if chance > rules.significance or (lost - won) / group.messages <= margin:
+    significance = rules.significance_topic if group.kind == "topic" else rules.significance
+    if chance > significance or (lost - won) / group.messages <= margin:
         return None
     return (
         f"{_subject(group.kind, group.name)}: of {group.messages} messages, {lost} go wrong that the one in service "

@@ -1,12 +1,14 @@
 """Public corpora in their own formats. All messages here are invented in their form."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingestion.importers import FORMATS, ImportFileError, read_reports
+from services.ingestion.documents import ImportQuery
+from services.ingestion.importers import FORMATS, ImportFileError, read_reports, source_name
 from services.ingestion.importers.fbs import join_words
 from shared.redaction import fill, mask
 
@@ -246,3 +248,15 @@ def test_every_format_is_taken_by_ingestion(tmp_path, ingestion, name):
     events = ingestion.import_bytes(b"".join(read_reports(file, name)), source_kind="corpus")
     assert events[-1]["refused"] == 0
     assert events[-1]["accepted"] >= 1
+
+
+@pytest.mark.parametrize(
+    "name", ["reports.jsonl", "我的短信.jsonl", "my export (1).jsonl", ".jsonl", "a" * 200 + ".csv"]
+)
+def test_any_file_name_gives_a_source_that_ingestion_takes(name):
+    source = source_name(Path(name))
+    assert ImportQuery(source=source).source == source
+
+
+def test_two_files_are_two_sources():
+    assert source_name(Path("短信一.csv")) != source_name(Path("短信二.csv"))

@@ -18,7 +18,7 @@ from services.registry.gate import (
     verify_model,
 )
 from shared.categories import HARASSMENT, LEGITIMATE, PROTECTED_TOPICS
-from shared.release_card import MAX_COMPRESSED_MODEL_BYTES, MAX_MODEL_BYTES, Evidence, ModelFile
+from shared.release_card import MAX_COMPRESSED_MODEL_BYTES, MAX_MODEL_BYTES, Evidence, ModelFile, PairedCounts
 from tests.registry.candidates import digest, good_evidence, good_groups, group, make_candidate
 
 CARD = make_candidate().card
@@ -215,3 +215,23 @@ BOMB = gzip.compress(bytes(50_000_000))
 def test_any_other_model_is_refused(sent):
     with pytest.raises(ModelMismatchError):
         verify_model(sent, make_candidate().card)
+
+
+@pytest.mark.parametrize("category", LEGITIMATE)
+def test_without_messages_of_a_legitimate_class_the_worst_error_could_not_be_seen(category):
+    evidence = good_evidence(**{f"legitimate_{category}": group("legitimate", category, 0, 0)})
+    assert reasons(evidence) == f"legitimate {category}: no held-out message, so nothing is claimed"
+
+
+def test_a_candidate_that_loses_codes_which_the_release_in_service_keeps_is_refused():
+    lost = PairedCounts(
+        kind="topic",
+        name="code",
+        messages=40,
+        both_right=34,
+        only_candidate_right=0,
+        only_reference_right=6,
+        both_wrong=0,
+    )
+    evidence = good_evidence(reference=OTHER, topic_code=lost)
+    assert "protected topic code: of 40 messages, 6 go wrong" in reasons(evidence, in_service=OTHER)

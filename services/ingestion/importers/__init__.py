@@ -3,6 +3,7 @@
 Nothing of a corpus is part of Quietline; whoever has one imports it, and cites it as its authors ask.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from services.ingestion.importers.files import ImportFileError, open_text
 from services.ingestion.importers.nus import read_nus
 from services.ingestion.importers.plain import read_csv_file, read_jsonl_file
 
-__all__ = ["FORMATS", "ImportFileError", "read_reports"]
+__all__ = ["FORMATS", "ImportFileError", "read_reports", "source_name"]
 
 FORMATS: Final[Mapping[str, Callable[[Path], Iterator[bytes]]]] = MappingProxyType(
     {
@@ -29,6 +30,14 @@ FORMATS: Final[Mapping[str, Callable[[Path], Iterator[bytes]]]] = MappingProxyTy
 
 SUFFIXES: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".xml": "nus"}
 ENGLISH_HEADER: Final = re.compile(r'\s*"?(?:label"?,"?text"?,"?url|v1"?,"?v2)', re.IGNORECASE)
+
+
+def source_name(path: Path) -> str:
+    """Gives a source's name for a file: the same for the same file name, in any script."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-")[:40]
+    if plain == path.stem:
+        return plain
+    return f"{plain or 'file'}-{hashlib.sha256(path.stem.encode('utf8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def read_reports(path: Path, format_name: str | None = None) -> Iterator[bytes]:
