@@ -12,7 +12,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	$(BIN)/quietline demo $(if $(REPORTS),--reports $(REPORTS))
+	$(BIN)/quietline demo $(if $(REPORTS),--reports "$(REPORTS)")
 
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .

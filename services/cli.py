@@ -6,11 +6,11 @@ wait for the libraries of the services. Errors are one line on standard error an
 
 import importlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
-from services.target import DEFAULT_ADDRESS, Target
+from services.target import DEFAULT_ADDRESS, Failure, Target
 
 COMMANDS: Final = {
     "demo": ("services.demo:demo", "Walk the whole road of a message on this machine. 完整演示"),
@@ -38,6 +38,13 @@ class TableOfContents(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; wrong usage is one line, as every other error."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise Failure(error.format_message()) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
         """Lists the commands without loading them."""

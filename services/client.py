@@ -21,7 +21,13 @@ class SuiteClient:
 
     def __init__(self, address: str, key: str) -> None:
         self.address = address.rstrip("/")
-        self._http = httpx.Client(base_url=self.address, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT)
+        if not address.startswith(("http://", "https://")):
+            raise SuiteError(f"an address looks like http://127.0.0.1:8700, not {address}")
+        try:
+            url = httpx.URL(self.address)
+        except httpx.InvalidURL as error:
+            raise SuiteError(f"an address looks like http://127.0.0.1:8700, not {address}") from error
+        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT)
 
     def close(self) -> None:
         """Closes the connections."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.ingestion.importers import FORMATS, ImportFileError, read_reports, source_name
 from services.progress import follow_import, follow_run
@@ -83,7 +83,7 @@ def release() -> None:
 @click.pass_obj
 def list_releases(target: Target) -> None:
     """Show the candidates and releases, newest first."""
-    table = Table("version", "state", "submitted", "why")
+    table = Table(Column("version", no_wrap=True), "state", "submitted", "why")
     with target.connect() as client:
         for item in client.get("/registry/v1/releases")["items"]:
             table.add_row(item["version"], item["state"], item["submitted_at"], "; ".join(item["reasons"]))

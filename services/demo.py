@@ -22,7 +22,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mobile_model.advice import Language, action_name, advice_for, category_name
-from mobile_model.scorer import Scorer
+from mobile_model.cli import DEFAULT_SOURCE
+from mobile_model.scorer import ModelError, Scorer
 from mobile_model.screen import STYLES, highlighted
 from mobile_model.updater import PhoneStore, UpdateError, update
 from services.client import SuiteClient, SuiteError
@@ -77,17 +78,18 @@ def demo(data: Path, reports: Path | None) -> None:
     console = Console(highlight=False)
     try:
         walk(DataDirectory(data.resolve()), reports, console)
-    except (SuiteError, ImportFileError, UpdateError, DemoError) as error:
+    except (SuiteError, ImportFileError, UpdateError, ModelError, DemoError) as error:
         raise Failure(str(error)) from error
 
 
 def walk(data: DataDirectory, reports: Path | None, console: Console) -> None:
     """Walks the road once; a second time makes a second release."""
     began_at_seconds = time.monotonic()
+    own_lines = read_reports(reports) if reports is not None else iter(())
     with running_suite(data, console) as address:
         client = SuiteClient(address, data.admin_key())
         console.rule("1 reports 举报")
-        hand_in(client, reports, console)
+        hand_in(client, reports, own_lines, console)
         console.rule("2 snapshot 快照")
         snapshot = client.post("/ingestion/v1/snapshots")
         console.print(f"{snapshot['reports']} verified reports, {snapshot['held_out']} held out, {snapshot['digest']}")
@@ -107,20 +109,17 @@ def walk(data: DataDirectory, reports: Path | None, console: Console) -> None:
     console.print(f"the whole road took {time.monotonic() - began_at_seconds:.0f} s")
 
 
-def hand_in(client: SuiteClient, reports: Path | None, console: Console) -> None:
+def hand_in(client: SuiteClient, reports: Path | None, own_lines: Iterator[bytes], console: Console) -> None:
     """Imports the starter corpus, and the person's own file if there is one."""
-    for name, lines, kind in _inputs(reports):
+    inputs = [("starter", read_starter_corpus(), "corpus")]
+    if reports is not None:
+        inputs.append((source_name(reports), own_lines, "operator"))
+    for name, lines, kind in inputs:
         result = follow_import(client, lines, source=name, source_kind=kind, console=console)
         console.print(
             f"{name}: {result.accepted} accepted, {result.duplicates} known already, {result.refused} refused, "
             "personal data masked before storage"
         )
-
-
-def _inputs(reports: Path | None) -> Iterator[tuple[str, Iterator[bytes], str]]:
-    yield "starter", read_starter_corpus(), "corpus"
-    if reports is not None:
-        yield source_name(reports), read_reports(reports, None), "operator"
 
 
 def train(client: SuiteClient, snapshot_id: str, console: Console) -> str:
@@ -143,7 +142,7 @@ def phone_with_newest_release(data: DataDirectory, client: SuiteClient, console:
     store = PhoneStore(data.phone)
     if not store.is_initialised():
         root = client.get_bytes("/tuf/metadata/1.root.json")
-        fingerprint = store.initialise(root, f"{client.address}/tuf/")
+        fingerprint = store.initialise(root, DEFAULT_SOURCE)
         console.print(f"the phone trusts the root key set {fingerprint}")
     outcome = update(store, source=f"{client.address}/tuf/")
     console.print(f"update: {outcome.describe()}")
@@ -161,16 +160,18 @@ def running_suite(data: DataDirectory, console: Console) -> Iterator[str]:
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "services", "up", "--data", str(data.path), "--port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as suite:  # noqa: S603 - our own command
+    data.path.mkdir(parents=True, exist_ok=True)
+    log_file = data.path / "demo.log"
+    with log_file.open("wb") as log, subprocess.Popen(command, stderr=log) as suite:  # noqa: S603 - our own command
         try:
             with console.status("Starting ingestion, training and registry in one process"):
-                _wait_until_ready(address, suite)
+                _wait_until_ready(address, suite, log_file)
             console.print(f"three services in one process at {address}")
             yield address
         finally:
             suite.send_signal(signal.SIGINT)
             try:
-                suite.communicate(timeout=STOP_SECONDS)
+                suite.wait(timeout=STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 suite.kill()
 
@@ -182,19 +183,18 @@ def _free_port() -> int:
         return port
 
 
-def _wait_until_ready(address: str, suite: "subprocess.Popen[str]") -> None:
+def _wait_until_ready(address: str, suite: "subprocess.Popen[bytes]", log_file: Path) -> None:
     deadline_seconds = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline_seconds:
         if suite.poll() is not None:
-            _, words = suite.communicate()
-            raise DemoError(
-                f"the suite did not start: {words.strip().splitlines()[-1] if words.strip() else 'no word'}"
-            )
+            words = log_file.read_text("utf8", "replace").strip().splitlines()
+            raise DemoError(f"the suite did not start: {words[-1] if words else 'no word'}")
         try:
             if all(httpx.get(f"{address}/{room}/readyz").is_success for room in ("ingestion", "training", "registry")):
                 return
         except httpx.TransportError:
-            time.sleep(0.1)
+            pass  # it does not listen yet
+        time.sleep(0.1)
     raise DemoError(f"the suite was not ready within {START_SECONDS} s")
 
 
@@ -227,6 +227,7 @@ def places(data: DataDirectory) -> Panel:
         ("runs, reports with plots", data.path / "training" / "runs"),
         ("signed releases (any static server can serve them)", data.path / "registry" / "tuf"),
         ("the phone", data.phone),
+        ("log of the services", data.path / "demo.log"),
         ("go on", "quietline up, then open the address it prints"),
         ("score a message", 'quietline phone score "您的验证码是 604817"'),
     ]

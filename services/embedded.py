@@ -8,6 +8,7 @@ import fcntl
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +27,15 @@ from services.training.peers import Peers
 from services.training.settings import Settings as TrainingSettings
 from services.training.worker import Worker
 from services.welcome import create_welcome_app
-from shared.auth import KeyEntry, KeyFile, Scope, hash_key, new_key
+from shared.auth import KeyEntry, KeyFile, KeyFileError, KeyRing, Scope, hash_key, new_key
 from shared.web import configure_logging
 
 THREADS: Final = 16
 STOP_SECONDS: Final = 3
 """How long requests may take to end after Ctrl-C; the whole suite is gone within 5 seconds."""
+
+WORKER_BOOT_ERROR: Final = 3
+"""gunicorn's own exit status for a worker that did not start, at which its master ends too."""
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -123,11 +127,21 @@ class DataDirectory:
         )
 
     def prepare(self) -> None:
-        """Makes the folders, the development keys and the tables, where they are missing."""
+        """Makes the folders, the development keys and the tables, where they are missing.
+
+        Raises:
+            KeyFileError: if the keys are not fit for the mode; production makes none by itself.
+        """
         for room in ("ingestion", "training", "registry"):
             (self.path / room).mkdir(parents=True, exist_ok=True)
-        if not self.key_file.exists():
+        is_production = self.ingestion().production
+        if not self.key_file.exists() and not is_production:
             _make_development_key(self)
+        KeyRing.from_file(self.key_file, production=is_production)
+        if not self.admin_key_file.exists():
+            raise KeyFileError(
+                f"{self.admin_key_file} is missing; write the key that `quietline keys init` printed into it"
+            )
         services.ingestion.app.migrate(self.ingestion())
         services.training.app.migrate(self.training())
         services.registry.app.migrate(self.registry())
@@ -201,7 +215,7 @@ class EmbeddedServer(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "post_worker_init": lambda _worker: self._ready(),
             "worker_int": self._stop,
-            "worker_exit": lambda _arbiter, worker: self._stop(worker),
+            "worker_exit": lambda _arbiter, worker: self._leave(worker),
         }
         for name, value in options.items():
             self.cfg.set(name, value)
@@ -215,6 +229,13 @@ class EmbeddedServer(BaseApplication):  # type: ignore[misc]
     def _stop(self, _worker: object) -> None:
         if self._suite is not None:
             self._suite.stop()
+
+    def _leave(self, worker: object) -> None:
+        """Ends the process at once: everything accepted is on disk, and no thread of a library is waited for."""
+        self._stop(worker)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0 if self._suite is not None else WORKER_BOOT_ERROR)
 
 
 def _is_free(lock: TextIO) -> bool:
@@ -238,6 +259,7 @@ def serve(data: DataDirectory, host: str, port: int, ready: Callable[[], None]) 
     Raises:
         PortInUseError: if the port is taken.
         SuiteRunsAlreadyError: if another suite keeps this folder.
+        KeyFileError: if the keys are not fit for the mode.
     """
     os.umask(0o077)  # reports and keys are nobody else's business on a shared machine
     data.path.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from services.embedded import DataDirectory, PortInUseError, SuiteRunsAlreadyError, serve
 from services.target import DEFAULT_PORT, Failure
+from shared.auth import KeyFileError
 
 err = Console(stderr=True, highlight=False)
 
@@ -34,5 +35,7 @@ def up(data: Path, host: str, port: int) -> None:
         raise Failure(f"{error}; choose another with --port") from error
     except SuiteRunsAlreadyError as error:
         raise Failure(f"a suite already runs on {data} at {error}; name another folder with --data") from error
+    except KeyFileError as error:
+        raise Failure(str(error)) from error
     except OSError as error:
         raise Failure(f"cannot use the folder {data}: {error.strerror}") from error

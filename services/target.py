@@ -22,7 +22,7 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Prints the line."""
-        click.echo(f"quietline: {self.format_message()}", file=file or sys.stderr)
+        click.echo(f"quietline: {' '.join(self.format_message().split())}", file=file or sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,12 @@ class Target:
             raise Failure(
                 f"cannot read the key {self.key_file}; `quietline up` makes it, --key-file names another"
             ) from error
-        client = SuiteClient(self.address, key)
+        if not key or not key.isprintable() or " " in key:
+            raise Failure(f"{self.key_file} holds no key")
+        try:
+            client = SuiteClient(self.address, key)
+        except SuiteError as error:
+            raise Failure(str(error)) from error
         try:
             yield client
         except SuiteError as error:

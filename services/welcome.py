@@ -1,8 +1,12 @@
 """The page at the root of the embedded suite: where a newcomer finds the three services."""
 
+import json
 from typing import Final
 
 from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from shared.problems import PROBLEM_MEDIA_TYPE, Problem
 
 PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -40,9 +44,9 @@ def create_welcome_app() -> Flask:
     def welcome() -> Response:
         return Response(PAGE, headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"})
 
-    @app.errorhandler(404)
-    def nothing_here(_error: Exception) -> Response:
-        document = '{"type": "urn:quietline:problem:not-found", "title": "There is no such page", "status": 404}'
-        return Response(document, 404, mimetype="application/problem+json")
+    @app.errorhandler(HTTPException)
+    def refuse(error: HTTPException) -> Response:
+        problem = Problem(error.name.lower().replace(" ", "-"), error.name, error.code or 500)
+        return Response(json.dumps(problem.document()), problem.status, mimetype=PROBLEM_MEDIA_TYPE)
 
     return app

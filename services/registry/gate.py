@@ -124,7 +124,7 @@ def judge(
     groups: dict[tuple[str, str], PairedCounts] = {(group.kind, group.name): group for group in evidence.groups}
     reasons += [f"{_subject(*name)}: counted more than once" for name, times in counted.items() if times > 1]
     reasons += _judge_amounts(groups.values(), rules)
-    notes = []
+    notes: list[str] = []
     for kind, name, limit in _limits(rules):
         group = groups.get((kind, name))
         if group is None or group.messages == 0:

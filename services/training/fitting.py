@@ -10,6 +10,7 @@ from mobile_model.classifier import HashedNgramClassifier, quantize
 from services.training.calibration import CrossFittedScores
 from services.training.dataset import Messages, stable_fraction
 from services.training.examples import Examples, make_examples
+from services.training.failures import UnusableSnapshotError
 from services.training.recipe import Recipe
 from shared.categories import HARASSMENT, Category
 
@@ -39,9 +40,16 @@ def cross_fit(training: Messages, examples: Examples, recipe: Recipe, on_progres
         examples: what was made of them.
         recipe: the number of parts, and of iterations.
         on_progress: is told how far it is.
+
+    Raises:
+        UnusableSnapshotError: if all messages fall into one part.
     """
     fold = folds(training, recipe)
     numbers = np.unique(fold).tolist()
+    if len(numbers) < 2:  # noqa: PLR2004 - one part to learn from and one to score
+        raise UnusableSnapshotError(
+            "There are too few campaigns to set some aside and choose thresholds on them; add different messages."
+        )
     total = len(numbers) * recipe.fold_iterations
     probabilities = np.zeros((len(training), len(Category)), dtype=np.float32)
     for place, number in enumerate(numbers):

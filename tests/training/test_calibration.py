@@ -76,7 +76,7 @@ def test_the_published_counts_are_those_of_the_phone(legitimate: int, harassment
 @pytest.mark.parametrize("strictness", list(Strictness))
 def test_the_wanted_rate_is_kept_where_there_are_messages_enough(strictness: Strictness) -> None:
     random = np.random.default_rng(3)
-    sample = scores(random.beta(1, 30, 50_000), random.beta(8, 1, 3000), judged_harassment=0.05)
+    sample = scores(random.beta(1, 30, 50_000), random.beta(8, 1, 3000), judged_harassment=0.3)
     recipe = Recipe()
     found = calibrate(sample, recipe)
     bound = found.bounds[strictness]["warn"]

@@ -7,6 +7,8 @@ its checkpoint; `QUIETLINE_KILL_SEED` says which instants.
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,7 +29,7 @@ from shared.database import reading
 from tests.training.fakes import FakeIngestion, FakeRegistry, both
 from tests.training.killable_worker import log_of, worker_process
 from tests.training.snapshots import freeze, make_rows
-from tests.training.workers import DEADLINE_SECONDS, ask_for, run_of, until
+from tests.training.workers import DEADLINE_SECONDS, ENDLESS, ask_for, run_of, until
 
 pytestmark = [pytest.mark.system, pytest.mark.enable_socket]
 
@@ -146,6 +148,26 @@ def test_a_run_that_is_killed_behind_every_effect_ends_with_the_same_model(
             kill_behind_the_effect(served, name)
         finish(served, engine, run_id)
         check(served, engine, registry, run_id, expected)
+
+
+def test_a_worker_process_that_is_told_to_end_ends_in_time_and_its_run_goes_on(
+    served: Settings, engine: Engine
+) -> None:
+    run_id = ask_for(engine, recipe=ENDLESS)
+    settings = served.model_dump(exclude_none=True, exclude={"mode"})
+    environment = os.environ | {f"QUIETLINE_TRAINING_{name.upper()}": str(value) for name, value in settings.items()}
+    command = [sys.executable, "-m", "services.training.worker"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: has_reached(engine, run_id, Step.FIT, 0), "the fit has begun")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=5)
+    assert process.returncode == 0
+    events = [json.loads(line)["event"] for line in log.splitlines()]
+    assert events == ["worker_started", "worker_stopped"]
+    assert run_of(engine, run_id).state is State.RUNNING
+    before = last_event(engine, run_id)
+    with worker_process(served):
+        until(lambda: has_reached(engine, run_id, Step.FIT, before), "the run goes on")
 
 
 def check(settings: Settings, engine: Engine, registry: FakeRegistry, run_id: str, expected: bytes) -> None:
