@@ -129,11 +129,13 @@ def withdraw(target: Target, version: str, reason: str) -> None:
 @click.pass_obj
 def history(target: Target, channel: str, day: Any) -> None:
     """Show what was on a channel when, who approved it, and on what figures."""
-    table = Table("when", "what", "release", "share", "by", "figures")
+    table = Table("when", "what", "by", Column("in service since", no_wrap=True), "approved by", "on figures")
     query = {"on": f"{day:%Y-%m-%d}"} if day else {}
     with target.connect() as client:
         for item in client.get(f"/registry/v1/channels/{channel}/history", **query)["items"]:
-            figures = ", ".join(f"{name} {value:.3f}" for name, value in item["figures"].items() if value is not None)
-            share = f"{item['percentage']} %" if item["percentage"] is not None else ""
-            table.add_row(item["at"], item["event"], item["release"] or "none", share, item["approver"], figures)
+            approval = item["approval"] or {"approver": "", "figures": {}}
+            figures = ", ".join(f"{name} {rate:.3f}" for name, rate in approval["figures"].items() if rate is not None)
+            share = f" at {item['percentage']} %" if item["percentage"] is not None else ""
+            what = f"{item['event']} {item['version'] or ''}{share}"
+            table.add_row(item["at"], what, item["approver"], item["release"] or "none", approval["approver"], figures)
     out.print(table)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from shared.categories import Category
+
 READ_BYTES: Final = 1 << 16
 MAX_LINE_BYTES: Final = 1 << 16
 
@@ -108,7 +110,8 @@ def _parsed(line: str) -> dict[str, Any] | LineError:
 def read_csv(stream: Readable) -> Iterator[Record]:
     """Gives one record for every row under the header.
 
-    A field may hold line breaks inside quotes. Where a quote is never closed, the line that opens it is refused and
+    A field may hold line breaks inside quotes, which open at the start of a cell only (RFC 4180). Where a quote is
+    never closed, or only behind lines that are labelled rows by themselves, the line that opens it is refused and
     reading goes on with the next line, so that nothing after it is swallowed.
 
     Raises:
@@ -131,7 +134,7 @@ def read_csv(stream: Readable) -> Iterator[Record]:
         if isinstance(line, LineError):
             yield Record(number, line)
             continue
-        row = _whole_row(line, waiting, lines)
+        row = _whole_row(line, waiting, lines, names)
         if row is None:
             yield Record(number, LineError("A quote is opened and never closed."))
         elif row.strip():
@@ -144,12 +147,15 @@ def _next_line(lines: Iterator[tuple[int, str | LineError]]) -> list[tuple[int, 
 
 
 def _whole_row(
-    line: str, waiting: deque[tuple[int, str | LineError]], lines: Iterator[tuple[int, str | LineError]]
+    line: str,
+    waiting: deque[tuple[int, str | LineError]],
+    lines: Iterator[tuple[int, str | LineError]],
+    names: list[str],
 ) -> str | None:
     """Adds following lines until all quotes are closed and takes them off `waiting`; None if they never are."""
     row, used = line, 0
-    quotes = line.count('"')
-    while quotes % 2:
+    is_open = _leaves_a_quote_open(line, is_open=False)
+    while is_open:
         if used == len(waiting):
             waiting.extend(_next_line(lines))
         if used == len(waiting):
@@ -157,12 +163,42 @@ def _whole_row(
         following = waiting[used][1]
         if isinstance(following, LineError) or len(row) + len(following) > MAX_LINE_BYTES:
             return None
+        if _is_labelled_row(names, following):
+            return None
         row = f"{row}\n{following}"
-        quotes += following.count('"')
+        is_open = _leaves_a_quote_open(following, is_open=True)
         used += 1
+    if used and isinstance(_cells(names, row), LineError):
+        return None
     for _ in range(used):
         waiting.popleft()
     return row
+
+
+def _leaves_a_quote_open(line: str, *, is_open: bool) -> bool:
+    """Tells whether a quoted cell goes on behind the line; a quote inside a plain cell opens nothing."""
+    if '"' not in line:
+        return is_open
+    at_start = not is_open
+    was_closed = False
+    for character in line:
+        if is_open:
+            is_open, was_closed = character != '"', character == '"'
+        elif character == '"' and (at_start or was_closed):
+            is_open, was_closed, at_start = True, False, False
+        else:
+            at_start, was_closed = character == ",", False
+    return is_open
+
+
+def _is_labelled_row(names: list[str], line: str) -> bool:
+    """Tells whether a line is a row by itself: without quotes, and with a category where the header says so."""
+    if '"' in line:
+        return False
+    cells = _cells(names, line)
+    if isinstance(cells, LineError):
+        return False
+    return any(cells.get(name) in set(Category) for name in ("category", "label"))
 
 
 def _split(row: str) -> list[str]:

@@ -301,6 +301,7 @@ def _event_answer(event: store.ChannelEvent) -> dict[str, Any]:
         reason=event.reason,
         figures=event.figures,
         release=event.after.release,
+        approval=documents.ApprovalAnswer(**vars(event.approval)) if event.approval else None,
         candidate=event.after.candidate,
         candidate_percentage=event.after.percentage,
     ).model_dump(mode="json")

@@ -107,8 +107,19 @@ class ChannelsPage(_Answer):
     next_cursor: str | None
 
 
+class ApprovalAnswer(_Answer):
+    """Who put a release into service, when, and on what figures."""
+
+    approver: str
+    at: datetime
+    figures: dict[str, float | None]
+
+
 class EventAnswer(_Answer):
-    """One thing that happened to a channel, and what it offered from then on."""
+    """One thing that happened to a channel, and what it offered from then on.
+
+    `approval` is that of `release`, which after a rollback or a withdrawal is another one than `version`.
+    """
 
     at: datetime
     event: ChannelEventKind
@@ -118,6 +129,7 @@ class EventAnswer(_Answer):
     reason: str | None
     figures: dict[str, float | None]
     release: Version | None
+    approval: ApprovalAnswer | None
     candidate: Version | None
     candidate_percentage: int
 

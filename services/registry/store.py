@@ -3,7 +3,7 @@
 A channel has no row of its own: its state is what its newest event left behind, so the history cannot disagree with it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -105,6 +105,15 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """Who put a release into service on a channel, when, and on what figures."""
+
+    approver: str
+    at: datetime
+    figures: dict[str, float | None]
+
+
+@dataclass(frozen=True)
 class ChannelEvent:
     """What happened to a channel.
 
@@ -118,6 +127,7 @@ class ChannelEvent:
         after: what the channel offers since.
         figures: rates of `version`, as the gate saw them.
         sequence: place in the channel's history, from 1.
+        approval: of the release that is in service since, which after a rollback or a withdrawal is not `version`.
     """
 
     at: datetime
@@ -129,6 +139,7 @@ class ChannelEvent:
     after: Channel
     figures: dict[str, float | None] = field(default_factory=dict)
     sequence: int = 0
+    approval: Approval | None = None
 
 
 def add_release(session: Session, release: Release) -> None:
@@ -247,7 +258,27 @@ def list_events(
         query = query.where(ChannelEventRow.sequence < before_sequence)
     if until is not None:
         query = query.where(ChannelEventRow.at <= until)
-    return [_event(row, figures or {}) for row, figures in session.execute(query)]
+    events = [_event(row, figures or {}) for row, figures in session.execute(query)]
+    approvals = _promotions(session, channel, {event.after.release for event in events})
+    return [
+        replace(event, approval=next((found for version, sequence, found in approvals
+                                      if version == event.after.release and sequence <= event.sequence), None))
+        for event in events
+    ]  # fmt: skip
+
+
+def _promotions(session: Session, channel: str, versions: set[str | None]) -> list[tuple[str | None, int, Approval]]:
+    """Gives version, sequence and approval of every promotion of these releases, newest first."""
+    query = (
+        select(ChannelEventRow, ReleaseRow.figures)
+        .join(ReleaseRow, ReleaseRow.version == ChannelEventRow.version)
+        .where(ChannelEventRow.channel == channel, ChannelEventRow.version.in_(versions - {None}))
+        .where(ChannelEventRow.kind == ChannelEventKind.PROMOTE.value)
+        .order_by(ChannelEventRow.sequence.desc())
+    )
+    return [
+        (row.version, row.sequence, Approval(row.approver, row.at, figures)) for row, figures in session.execute(query)
+    ]
 
 
 def _release(row: ReleaseRow) -> Release:

@@ -330,3 +330,20 @@ def test_a_line_of_the_longest_length_is_read_and_one_byte_more_is_not():
         line = b'{"text": "' + b"a" * (MAX_LINE_BYTES - 12 + extra) + b'"}'
         (record,) = read_jsonl(io.BytesIO(line))
         assert isinstance(record.content, dict) == fits
+
+
+def test_a_quote_inside_a_plain_cell_opens_nothing():
+    body = 'text,category\nhe is 5" tall ok,personal\nmiddle row here,personal\nscreen 6" wide,promotion\n'
+    assert [record.content["text"] for record in read_csv(io.BytesIO(body.encode()))] == [
+        'he is 5" tall ok',
+        "middle row here",
+        'screen 6" wide',
+    ]
+
+
+def test_a_quote_that_is_never_closed_swallows_no_labelled_row():
+    body = 'text,category\n"abc unclosed,porn\nfirst good,personal\nsecond good,personal\nfoo",fraud\n'
+    refused, first, second, last = read_csv(io.BytesIO(body.encode()))
+    assert isinstance(refused.content, LineError)
+    assert (refused.line, first.content["text"], second.content["text"]) == (2, "first good", "second good")
+    assert last.line == 5

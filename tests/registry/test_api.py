@@ -292,6 +292,22 @@ class TestHistory:
             "hides codes",
         )
 
+    def test_after_a_withdrawal_it_says_who_approved_the_release_that_is_back(self, registry):
+        with_two_releases(registry)
+        second, first = registry.get("/channels/stable/history").json["items"]
+        registry.post(f"/releases/{SECOND.version}/withdraw", {"reason": "hides codes"})
+        withdrawal = registry.get("/channels/stable/history").json["items"][0]
+        assert second["approval"]["at"] == second["at"]
+        assert (
+            withdrawal["approval"]
+            == first["approval"]
+            == {
+                "approver": first["approver"],
+                "at": first["at"],
+                "figures": first["figures"],
+            }
+        )
+
     def test_it_comes_in_pages_newest_first_and_complete(self, registry):
         registry.submit(FIRST)
         for percentage in range(1, 8):
