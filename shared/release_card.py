@@ -49,10 +49,11 @@ class Threshold(_Frozen):
 
 
 class RateBound(_Frozen):
-    """What is known about the false-positive rate of one threshold, from held-out legitimate messages.
+    """What is known about the false-positive rate of the thresholds of one strictness and action.
 
-    `upper` is an exact one-sided upper bound at `confidence`; where the messages were too few for `wanted`,
-    `upper` is above it and is what may be claimed.
+    `messages` are legitimate campaigns, each counted once by its most suspicious message and scored by a model that saw
+    nothing of it; `false_positives` are those that were hit. `upper` is an exact one-sided upper bound on the share of
+    campaigns hit, at `confidence`; where they were too few for `wanted`, it is above it and is what may be claimed.
     """
 
     wanted: Probability

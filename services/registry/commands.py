@@ -89,6 +89,8 @@ def init(out: Path, targets_offline: bool, publish_dir: Path, keys_dir: Path, ke
             repository = _open_repository(publish_dir, keys_dir)
             if repository.exists():
                 raise KeysFailure(f"{publish_dir} was published before; `quietline keys rotate` replaces its keys")
+            # First, because nothing is published yet if the key file cannot be written.
+            admin = _add_bearer_key(keys_file, ADMIN, frozenset({Scope.ADMIN})) if known is None else None
             repository.create(offline, development=False)
             first = Target.of(f"channels/{STABLE}.json", channel_file(Channel(STABLE), ()).to_json())
             publication = repository.stage([first])
@@ -101,8 +103,8 @@ def init(out: Path, targets_offline: bool, publish_dir: Path, keys_dir: Path, ke
         click.echo(f"keys that stay online: {keys_dir}")
         click.echo(f"root of trust for phones: {publish_dir / 'metadata' / '1.root.json'}")
         click.echo(f"its fingerprint: {root_fingerprint(root)}")
-        if known is None:
-            _add_bearer_key(keys_file, ADMIN, frozenset({Scope.ADMIN}))
+        if admin is not None:
+            click.echo(admin)
 
 
 @keys.command()
@@ -142,10 +144,11 @@ def add(name: str, scopes: tuple[str, ...], keys_file: Path) -> None:
     The services read the key file when they start.
     """
     with _one_line_errors():
-        _add_bearer_key(keys_file, name, frozenset(map(Scope, scopes)))
+        click.echo(_add_bearer_key(keys_file, name, frozenset(map(Scope, scopes))))
 
 
-def _add_bearer_key(keys_file: Path, name: str, scopes: frozenset[Scope]) -> None:
+def _add_bearer_key(keys_file: Path, name: str, scopes: frozenset[Scope]) -> str:
+    """Makes a key and gives the line that shows it."""
     entries = _read_key_file(keys_file).keys if keys_file.exists() else ()
     if any(entry.name == name for entry in entries):
         raise KeysFailure(f"{keys_file} holds a key named {name} already; choose another name")
@@ -156,7 +159,7 @@ def _add_bearer_key(keys_file: Path, name: str, scopes: frozenset[Scope]) -> Non
         raise KeysFailure("a name has 1 to 60 characters") from error
     keys_file.parent.mkdir(parents=True, exist_ok=True)
     KeyFile(keys=(*entries, entry)).write(keys_file)
-    click.echo(f"bearer key of {name} ({', '.join(sorted(scopes))}), shown this once: {key}")
+    return f"bearer key of {name} ({', '.join(sorted(scopes))}), shown this once: {key}"
 
 
 def _read_key_file(path: Path) -> KeyFile:
