@@ -1,7 +1,9 @@
 """The embedded suite does the main job, ends at Ctrl-C, and says in words why it cannot start."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from services.ingestion.starter_corpus import read_starter_corpus
 from tests.system.scenario import import_lines, typical_corpus, walk_the_road
-from tests.system.suite import free_port, running_suite, until
+from tests.system.suite import RunningSuite, free_port, running_suite, until
 
 pytestmark = [pytest.mark.system, pytest.mark.enable_socket]
 
@@ -21,9 +23,21 @@ def lines() -> list[bytes]:
     return typical_corpus(read_starter_corpus())
 
 
-def run_command(*arguments: str) -> "subprocess.CompletedProcess[str]":
+@pytest.fixture(scope="module")
+def idle_suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
+    """A suite without reports, for tests that only look at it."""
+    with running_suite(tmp_path_factory.mktemp("idle") / "var") as suite:
+        yield suite
+
+
+def run_command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "services", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "services", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | environment,
     )
 
 
@@ -36,7 +50,9 @@ def test_the_main_job_from_report_to_verdict_twice(lines: list[bytes], tmp_path:
         assert second["release"] != first["release"]
         models = [client.get_bytes(f"/registry/v1/releases/{run['release']}/model") for run in (first, second)]
         assert models[0] == models[1]
+        assert suite.data.running_at() == suite.address
         assert suite.interrupt() < 5
+        assert suite.data.running_at() is None
 
 
 def test_ctrl_c_in_the_middle_of_a_fit_ends_in_five_seconds_and_the_run_goes_on(
@@ -69,21 +85,19 @@ def test_everything_accepted_survives_a_kill(lines: list[bytes], tmp_path: Path)
         assert (again["accepted"], again["duplicates"]) == (0, 300)
 
 
-def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
-    with running_suite(tmp_path / "one") as suite:
-        port = suite.address.rsplit(":", 1)[1]
-        done = run_command("up", "--data", str(tmp_path / "two"), "--port", port)
+def test_a_taken_port_is_said_in_one_line(idle_suite: RunningSuite, tmp_path: Path) -> None:
+    port = idle_suite.address.rsplit(":", 1)[1]
+    done = run_command("up", "--data", str(tmp_path / "two"), "--port", port)
     assert done.returncode == 2
     assert "choose another with --port" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_two_suites_on_one_folder_are_refused(tmp_path: Path) -> None:
-    with running_suite(tmp_path / "var") as suite:
-        done = run_command("up", "--data", str(tmp_path / "var"), "--port", str(free_port()))
-        assert done.returncode == 2
-        assert suite.address in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
+def test_two_suites_on_one_folder_are_refused(idle_suite: RunningSuite) -> None:
+    done = run_command("up", "--data", str(idle_suite.data.path), "--port", str(free_port()))
+    assert done.returncode == 2
+    assert idle_suite.address in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_no_text_number_or_key_is_in_the_logs(tmp_path: Path) -> None:
@@ -115,15 +129,32 @@ def test_no_text_number_or_key_is_in_the_logs(tmp_path: Path) -> None:
         assert secret not in log
 
 
-def test_the_front_page_and_the_three_documents_open(tmp_path: Path) -> None:
-    with running_suite(tmp_path / "var") as suite:
-        page = httpx.get(suite.address)
-        assert page.is_success
-        assert "静线" in page.text
-        for room in ("ingestion", "training", "registry"):
-            assert f"{room}/docs/" in page.text
-            assert httpx.get(f"{suite.address}/{room}/docs/").is_success
-            assert httpx.get(f"{suite.address}/{room}/docs/openapi.json").json()["openapi"].startswith("3.1")
+def test_the_front_page_and_the_three_documents_open(idle_suite: RunningSuite) -> None:
+    page = httpx.get(idle_suite.address)
+    assert page.is_success
+    assert "静线" in page.text
+    for room in ("ingestion", "training", "registry"):
+        assert f"{room}/docs/" in page.text
+        assert httpx.get(f"{idle_suite.address}/{room}/docs/").is_success
+        assert httpx.get(f"{idle_suite.address}/{room}/docs/openapi.json").json()["openapi"].startswith("3.1")
+
+
+def test_errors_of_the_front_page_are_problems_too(idle_suite: RunningSuite) -> None:
+    for answer in (httpx.get(f"{idle_suite.address}/nowhere"), httpx.post(idle_suite.address)):
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_what_the_suite_keeps_is_for_its_owner_alone(idle_suite: RunningSuite) -> None:
+    for path in (idle_suite.data.path / "ingestion" / "ingestion.sqlite", idle_suite.data.admin_key_file):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_production_makes_no_key_by_itself_and_says_so_in_one_line(tmp_path: Path) -> None:
+    done = run_command("up", "--data", str(tmp_path / "var"), "--port", str(free_port()), QUIETLINE_MODE="production")
+    assert done.returncode == 2
+    assert "quietline keys init" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list((tmp_path / "var").rglob("*key*"))
 
 
 def test_commands_without_a_suite_say_what_to_do(tmp_path: Path) -> None:
@@ -134,10 +165,3 @@ def test_commands_without_a_suite_say_what_to_do(tmp_path: Path) -> None:
     missing = run_command("--key-file", str(tmp_path / "none"), "snapshot")
     assert missing.returncode == 2
     assert len(missing.stderr.strip().splitlines()) == 1
-
-
-def test_the_suite_of_the_demo_is_found_by_its_lock(tmp_path: Path) -> None:
-    with running_suite(tmp_path / "var") as suite:
-        assert suite.data.running_at() == suite.address
-        suite.interrupt()
-    assert suite.data.running_at() is None
