@@ -25,6 +25,8 @@ from shared.database import open_engine
 from shared.web import configure_logging
 
 STOP_SECONDS: Final = 2.0
+LISTENER_SECONDS: Final = 0.2
+"""How often DBOS looks whether it must end, beside its other work."""
 
 log = structlog.get_logger()
 
@@ -129,6 +131,7 @@ def _dbos_config(settings: Settings, executor_id: str) -> DBOSConfig:
         executor_id=executor_id,
         log_level="WARNING",
         enable_otlp=False,
+        notification_listener_polling_interval_sec=LISTENER_SECONDS,
     )
 
 
