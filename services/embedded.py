@@ -7,6 +7,7 @@ process instead of HTTP) and where the training worker runs (here).
 import fcntl
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable
@@ -227,6 +228,9 @@ class EmbeddedServer(BaseApplication):  # type: ignore[misc]
         return self._suite.wsgi
 
     def _stop(self, _worker: object) -> None:
+        # A second Ctrl-C, or the master's own signal after the terminal's, must not break off what ends already.
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         if self._suite is not None:
             self._suite.stop()
 
