@@ -13,6 +13,9 @@ _CHUNK_BYTES: Final = 1 << 16
 _NO_RELEASE_ANSWER: Final = {"category": None, "action": Action.ALLOW, "probabilities": None, "release": None}
 
 
+_LOOKS_LIKE: Final = 'a line looks like {"text": "..."}'
+
+
 class InputError(Exception):
     """The input cannot be read, or a line of it holds no message; the text says which line and why."""
 
@@ -56,10 +59,10 @@ def _answer(scorer: Scorer | None, line: bytes) -> bytes:
     try:
         message = _JSON.decode(line.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
-        raise _NoMessageError("no JSON") from error
+        raise _NoMessageError(f"no JSON; {_LOOKS_LIKE}") from error
     text = message.get("text") if isinstance(message, dict) else None
     if not isinstance(text, str):
-        raise _NoMessageError('no JSON object with a string "text"')
+        raise _NoMessageError(f'no JSON object with a string "text"; {_LOOKS_LIKE}')
     sender = message.get("sender")
     if not isinstance(sender, str | None):
         raise _NoMessageError('"sender" is no string')

@@ -11,8 +11,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, I
 
 from mobile_model import policy
 from shared import folding
-from shared.categories import Action, Category, Strictness
-from shared.release_card import CLIENT_FORMAT, ReleaseCard
+from shared.categories import HARASSMENT, Action, Category, Strictness
+from shared.release_card import CLIENT_FORMAT, ReleaseCard, Threshold
 
 
 class ModelError(Exception):
@@ -21,18 +21,28 @@ class ModelError(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer for one message. `probabilities` are in the order of the categories."""
+    """The answer for one message.
+
+    `probabilities` are in the order of the categories. `threshold` is that of the category and the strictness; None if
+    the category has none.
+    """
 
     category: Category
     probabilities: Mapping[Category, float]
     action: Action
     reason: policy.Reason
     release: str
+    threshold: Threshold | None = None
 
     @property
     def probability(self) -> float:
         """Of the category."""
         return self.probabilities[self.category]
+
+    @property
+    def harassment(self) -> float:
+        """Of all harassment together, which is what thresholds are for."""
+        return sum(probability for category, probability in self.probabilities.items() if category in HARASSMENT)
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,7 @@ class Scorer:
             decision.action,
             decision.reason,
             self._card.version,
+            self._card.thresholds[self._strictness].get(decision.category),
         )
 
 

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -13,6 +14,7 @@ from mobile_model import advice
 from mobile_model.advice import Language
 from mobile_model.policy import Reason
 from mobile_model.scorer import Explanation, Verdict
+from mobile_model.updater import made_ago
 from shared.categories import HARASSMENT, Action
 
 STRONG: Final = 0.7
@@ -20,7 +22,8 @@ NOTABLE: Final = 0.35
 """Of the strongest contribution: from here on a character is marked."""
 
 STYLES: Final = {Action.ALLOW: "green", Action.PROMOTION: "cyan", Action.WARN: "yellow", Action.BLOCK: "red"}
-_BECAUSE_OF: Final = {Language.CHINESE: "因为：", Language.ENGLISH: "because of:"}
+_BECAUSE_OF: Final = {Language.CHINESE: "因为：", Language.ENGLISH: "because of: "}
+_RELEASE: Final = {Language.CHINESE: "模型", Language.ENGLISH: "release"}
 _CAUTIOUS: Final = frozenset({Action.WARN, Action.BLOCK})
 _HIDDEN: Final = "\N{REPLACEMENT CHARACTER}"
 
@@ -48,15 +51,35 @@ _REASONS: Final[Mapping[Language, Mapping[Reason, str]]] = {
         Reason.NO_RELEASE: "there is no model on this phone yet, so everything is allowed",
     },
 }
+_COMPARISONS: Final[Mapping[Language, Mapping[Reason, str]]] = {
+    Language.CHINESE: {
+        Reason.BELOW_WARN: "骚扰共 {}，不到提醒线 {}",
+        Reason.WARN: "骚扰共 {}，达到提醒线 {}",
+        Reason.BLOCK: "骚扰共 {}，达到拦截线 {}",
+    },
+    Language.ENGLISH: {
+        Reason.BELOW_WARN: "harassment {} in all, a warning needs {}",
+        Reason.WARN: "harassment {} in all, a warning needs {}",
+        Reason.BLOCK: "harassment {} in all, blocking needs {}",
+    },
+}
+_WITHDRAWN: Final = {
+    Language.CHINESE: "模型 {} 已被撤回，还没有新的，全部放行",
+    Language.ENGLISH: "the model {} was withdrawn and nothing took its place, so everything is allowed",
+}
 
 
-def verdict_panel(text: str, explanation: Explanation, language: Language) -> RenderableType:
-    """Shows the message, what it is taken for, and what to do now."""
+def verdict_panel(
+    text: str, explanation: Explanation, language: Language, age: timedelta | None = None
+) -> RenderableType:
+    """Shows the message, what it is taken for and why, by which release of what age, and what to do now."""
     verdict = explanation.verdict
     style = STYLES[verdict.action]
     parts: list[RenderableType] = [highlighted(text, explanation), Text(""), _headline(verdict, language, style)]
-    if passages := marked_passages(text, explanation):
-        parts.append(Text(f"{_BECAUSE_OF[language]} {' / '.join(passages)}", style="dim"))
+    if reasons := because_of(text, explanation, language):
+        parts.append(Text(reasons, style="dim"))
+    made = f", {made_ago(age, language)}" if age is not None else ""
+    parts.append(Text(f"{_RELEASE[language]} {verdict.release}{made}", style="dim"))
     if verdict.action in _CAUTIOUS:
         parts.extend([Text(""), _list("•", advice.advice_for(verdict.category, language))])
         parts.extend([Text(""), _list("☎", advice.where_to_report(verdict.category, language))])
@@ -76,13 +99,37 @@ def _list(bullet: str, lines: Sequence[str]) -> Table:
 
 def _headline(verdict: Verdict, language: Language, style: str) -> Text:
     name = advice.category_name(verdict.category, language)
-    text = Text.assemble((f"{name} {verdict.probability:.0%}", f"bold {style}"), "  ")
-    return text.append(_REASONS[language][verdict.reason]).append(f"  [{verdict.release}]", style="dim")
+    text = Text.assemble(
+        (f"{name} {verdict.probability:.0%}", f"bold {style}"), "  ", _REASONS[language][verdict.reason]
+    )
+    compared = comparison(verdict, language)
+    return text.append(f" ({compared})") if compared else text
 
 
-def no_release_panel(text: str, language: Language) -> RenderableType:
-    """Shows that nothing was judged."""
-    words = Text(_REASONS[language][Reason.NO_RELEASE], style="bold")
+def why(verdict: Verdict, language: Language) -> str:
+    """Says why an action was chosen, with the two numbers that decided if there are any."""
+    return comparison(verdict, language) or _REASONS[language][verdict.reason]
+
+
+def comparison(verdict: Verdict, language: Language) -> str:
+    """Compares the probability of harassment with the threshold that decided; empty if none did."""
+    words = _COMPARISONS[language].get(verdict.reason)
+    if words is None or verdict.threshold is None:
+        return ""
+    needed = verdict.threshold.block if verdict.reason is Reason.BLOCK else verdict.threshold.warn
+    return words.format(*_percents(verdict.harassment, needed))
+
+
+def _percents(one: float, other: float, most_digits: int = 6) -> tuple[str, str]:
+    """Gives both with as few digits as tell them apart."""
+    digits = next((n for n in range(most_digits) if f"{one:.{n}%}" != f"{other:.{n}%}"), 0)
+    return f"{one:.{digits}%}", f"{other:.{digits}%}"
+
+
+def no_release_panel(text: str, language: Language, withdrawn: str | None = None) -> RenderableType:
+    """Shows that nothing was judged, and why: there never was a release, or this one was withdrawn."""
+    reason = _WITHDRAWN[language].format(withdrawn) if withdrawn else _REASONS[language][Reason.NO_RELEASE]
+    words = Text(reason, style="bold")
     return Panel(Group(Text(printable(text)), Text(""), words), title=advice.action_name(Action.ALLOW, language))
 
 
@@ -118,8 +165,16 @@ def highlighted(text: str, explanation: Explanation) -> Text:
     return shown
 
 
+def because_of(text: str, explanation: Explanation, language: Language) -> str:
+    """Names the passages that spoke most for harassment, for a screen that shows no styles; empty if there are none."""
+    passages = marked_passages(text, explanation)
+    # Single characters say little, unless there is nothing else.
+    telling = [passage for passage in passages if len(passage) > 1] or passages
+    return f"{_BECAUSE_OF[language]}{' / '.join(telling)}" if telling else ""
+
+
 def marked_passages(text: str, explanation: Explanation) -> list[str]:
-    """Gives the runs of marked characters, for a screen that shows no styles, in the order of the message."""
+    """Gives the runs of marked characters in the order of the message."""
     shown = printable(text)
     passages: list[str] = []
     last = -2

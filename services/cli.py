@@ -1,31 +1,72 @@
 """The `quietline` command: a table of contents of what it can do.
 
 Each command lives in the module named here and is loaded when it is used, so that a phone that scores messages does not
-wait for the libraries of the services. Errors are one line on standard error and exit code 2.
+wait for the libraries of the services. A command that cannot go on raises `click.ClickException` with words that say
+what to do; here, and nowhere else, they become one line on standard error and exit code 2.
 """
 
 import importlib
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
-from services.target import DEFAULT_ADDRESS, Failure, Target
+from services.target import DEFAULT_ADDRESS, Target
 
 COMMANDS: Final = {
     "demo": ("services.demo:demo", "Walk the whole road of a message on this machine. 完整演示"),
     "up": ("services.embedded_command:up", "Run the three services in one process until Ctrl-C. 启动全部服务"),
     "import": ("services.commands:import_file", "Hand in a file of reports. 批量导入举报"),
     "snapshot": ("services.commands:snapshot", "Freeze the verified reports. 冻结数据快照"),
-    "train": ("services.commands:train", "Train on a snapshot, or on a folder of messages. 训练模型"),
+    "train": ("services.training_command:train", "Train on a snapshot, or on a folder of messages. 训练模型"),
     "release": ("services.commands:release", "Promote, roll back, withdraw, look back. 发布管理"),
     "keys": ("services.registry.commands:keys", "Make and rotate keys. 密钥管理"),
     "phone": ("mobile_model.cli:phone", "Be a phone: update, score, explain. 手机端"),
 }
 
 
+class Failure(click.ClickException):
+    """Why a command cannot go on: one line on standard error, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Prints the line."""
+        click.echo(f"quietline: {' '.join(self.format_message().split())}", file=file or sys.stderr)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Turns whatever a command says when it cannot go on into a `Failure`."""
+    try:
+        yield
+    except NoArgsIsHelpError:
+        raise  # whoever names no command is shown which there are
+    except click.UsageError as error:
+        words = error.format_message()
+        more = f" `{error.ctx.command_path} --help` shows how." if error.ctx else ""
+        raise Failure(f"{words}{'' if words.endswith(('.', '?', '!')) else '.'}{more}") from error
+    except click.ClickException as error:
+        raise Failure(error.format_message()) from error
+
+
 class TableOfContents(click.Group):
     """A group that loads a command when it is used."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Reads the command line; what a terminal's encoding does not have is escaped, and ends no command."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        with _one_line():
+            return super().make_context(info_name, args, parent, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Names the commands in the order of the table."""
@@ -40,11 +81,9 @@ class TableOfContents(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; wrong usage is one line, as every other error."""
-        try:
+        """Runs the command."""
+        with _one_line():
             return super().invoke(ctx)
-        except click.UsageError as error:
-            raise Failure(error.format_message()) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
         """Lists the commands without loading them."""

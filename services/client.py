@@ -106,5 +106,7 @@ def _refuse_problem(answer: httpx.Response) -> None:
         problem = answer.json()
     except ValueError:
         problem = {}
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise SuiteError("the suite does not know this key; --key-file names the file of another")
     words = ": ".join(str(problem[part]) for part in ("title", "detail") if problem.get(part))
     raise SuiteError(words or f"the suite answered {answer.status_code}")

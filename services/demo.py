@@ -4,6 +4,7 @@ It starts the suite as `quietline up` does (or uses the one that runs on the sam
 operators, admins and phones do: import, snapshot, run, promote, update, score.
 """
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,26 +17,32 @@ from typing import Any, Final
 
 import click
 import httpx
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from mobile_model import screen
 from mobile_model.advice import Language, action_name, advice_for, category_name
 from mobile_model.cli import DEFAULT_SOURCE
 from mobile_model.scorer import ModelError, Scorer
-from mobile_model.screen import STYLES, highlighted
 from mobile_model.updater import PhoneStore, UpdateError, update
+from mobile_model.updater.errors import WrongSignatureError
 from services.client import SuiteClient, SuiteError
 from services.embedded import DataDirectory
 from services.ingestion.importers import ImportFileError, read_reports, source_name
 from services.ingestion.starter_corpus import read_starter_corpus
 from services.progress import follow_import, follow_run
-from services.target import Failure
-from shared.categories import Action
+from shared.categories import Action, Category
 
+DEFAULT_DATA: Final = Path("var")
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 10
+CAUTIOUS: Final = (Action.WARN, Action.BLOCK)
+HOW_TO_READ: Final = (
+    "Harassment is porn, fraud, gambling and illegal together; how much of it a warning or blocking needs is written "
+    "in the release. 骚扰是色情、诈骗、赌博、违法交易四类之和，提醒线和拦截线写在模型说明里。"
+)
 
 MESSAGES: Final = (
     "老公我到产检医院了，B超排到11号，你下班直接过来就行",
@@ -64,7 +71,7 @@ class DemoError(Exception):
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("var"),
+    default=DEFAULT_DATA,
     show_default=True,
     help="Folder that holds everything the suite keeps.",
 )
@@ -79,7 +86,9 @@ def demo(data: Path, reports: Path | None) -> None:
     try:
         walk(DataDirectory(data.resolve()), reports, console)
     except (SuiteError, ImportFileError, UpdateError, ModelError, DemoError) as error:
-        raise Failure(str(error)) from error
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"cannot use {error.filename or data}: {error.strerror}") from error
 
 
 def walk(data: DataDirectory, reports: Path | None, console: Console) -> None:
@@ -92,12 +101,13 @@ def walk(data: DataDirectory, reports: Path | None, console: Console) -> None:
         hand_in(client, reports, own_lines, console)
         console.rule("2 snapshot 快照")
         snapshot = client.post("/ingestion/v1/snapshots")
-        console.print(f"{snapshot['reports']} verified reports, {snapshot['held_out']} held out, {snapshot['digest']}")
+        console.print(f"{snapshot['reports']} verified reports, {snapshot['held_out']} of them held out to judge by")
+        console.print(snapshot["digest"])
         console.rule("3 run 训练")
-        version = train(client, snapshot["id"], console)
+        run = train(client, snapshot["id"], console)
         console.rule("4 release 发布")
-        client.post("/registry/v1/channels/stable/promote", {"version": version, "percentage": 100})
-        console.print(f"the gate let {version} pass, and channel stable offers it to every phone")
+        client.post("/registry/v1/channels/stable/promote", {"version": run["release"], "percentage": 100})
+        console.print(f"the gate let {run['release']} pass, and channel stable offers it to every phone")
         console.rule("5 phone 手机")
         store = phone_with_newest_release(data, client, console)
     console.rule("6 verdicts, on the phone, offline 判断结果")
@@ -105,7 +115,7 @@ def walk(data: DataDirectory, reports: Path | None, console: Console) -> None:
     if release is None:
         raise DemoError("the phone holds no release")
     console.print(verdicts(Scorer(release.model, release.card)))
-    console.print(places(data))
+    console.print(places(data, run["id"]))
     console.print(f"the whole road took {time.monotonic() - began_at_seconds:.0f} s")
 
 
@@ -120,10 +130,12 @@ def hand_in(client: SuiteClient, reports: Path | None, own_lines: Iterator[bytes
             f"{name}: {result.accepted} accepted, {result.duplicates} known already, {result.refused} refused, "
             "personal data masked before storage"
         )
+        for remark in result.remarks():
+            console.print(remark)
 
 
-def train(client: SuiteClient, snapshot_id: str, console: Console) -> str:
-    """Runs training and gives the version that the gate let pass.
+def train(client: SuiteClient, snapshot_id: str, console: Console) -> dict[str, Any]:
+    """Runs training and gives the run, whose release the gate let pass.
 
     Raises:
         DemoError: if the run failed or the gate refused.
@@ -133,18 +145,25 @@ def train(client: SuiteClient, snapshot_id: str, console: Console) -> str:
     if ended["state"] != "succeeded":
         why = (ended.get("problem") or {}).get("detail") or "see the report"
         raise DemoError(f"the run ended as {ended['state']}: {why}")
-    version: str = ended["release"]
-    return version
+    return ended
 
 
 def phone_with_newest_release(data: DataDirectory, client: SuiteClient, console: Console) -> PhoneStore:
-    """Initialises the demo's phone the first time, and updates it over TUF."""
+    """Initialises the demo's phone the first time, and updates it over TUF.
+
+    Raises:
+        DemoError: if the phone that lies there trusts another suite.
+        UpdateError: if the update failed.
+    """
     store = PhoneStore(data.phone)
     if not store.is_initialised():
         root = client.get_bytes("/tuf/metadata/1.root.json")
         fingerprint = store.initialise(root, DEFAULT_SOURCE)
-        console.print(f"the phone trusts the root key set {fingerprint}")
-    outcome = update(store, source=f"{client.address}/tuf/")
+        console.print(f"the phone trusts the root with this fingerprint:\n{fingerprint}")
+    try:
+        outcome = update(store, source=f"{client.address}/tuf/")
+    except WrongSignatureError as error:
+        raise DemoError(f"{error}; it belongs to another suite: remove {data.phone} for a new one") from error
     console.print(f"update: {outcome.describe()}")
     return store
 
@@ -157,10 +176,10 @@ def running_suite(data: DataDirectory, console: Console) -> Iterator[str]:
         console.print(f"using the suite at {running}")
         yield running
         return
+    data.path.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "services", "up", "--data", str(data.path), "--port", str(port)]
-    data.path.mkdir(parents=True, exist_ok=True)
     log_file = data.path / "demo.log"
     with log_file.open("wb") as log, subprocess.Popen(command, stderr=log) as suite:  # noqa: S603 - our own command
         try:
@@ -198,37 +217,67 @@ def _wait_until_ready(address: str, suite: "subprocess.Popen[bytes]", log_file: 
     raise DemoError(f"the suite was not ready within {START_SECONDS} s")
 
 
-def verdicts(scorer: Scorer) -> Table:
-    """Scores the demo's messages and shows why, each in its own language."""
-    table = Table(show_lines=True)
-    table.add_column("message 短信", ratio=5, overflow="fold")
-    for title in ("category 类别", "probability 概率", "action 处理"):
-        table.add_column(title, max_width=11)
-    table.add_column("advice 建议", ratio=4, overflow="fold")
+def verdicts(scorer: Scorer) -> RenderableType:
+    """Scores the demo's messages and shows why, each in its own language; then what the phone advises."""
+    table = Table(show_lines=True, expand=True, caption_justify="left", caption=HOW_TO_READ)
+    for title, share in (("message 短信", 5), ("category 类别", 2), ("action 处理", 2), ("why 原因", 4)):
+        table.add_column(title, ratio=share, overflow="fold")
+    advised: dict[tuple[Category, Language], tuple[str, ...]] = {}
     for message in MESSAGES:
         explanation = scorer.explain(message)
         verdict = explanation.verdict
         language = Language.ENGLISH if message.isascii() else Language.CHINESE
-        advice = advice_for(verdict.category, language) if verdict.action in {Action.WARN, Action.BLOCK} else ()
+        why = [screen.why(verdict, language)]
+        if verdict.action in CAUTIOUS:
+            advised[verdict.category, language] = advice_for(verdict.category, language)[:2]
+            why.append(screen.because_of(message, explanation, language))
         table.add_row(
-            highlighted(message, explanation),
-            category_name(verdict.category, language),
-            f"{verdict.probability:.2f}",
-            Text(action_name(verdict.action, language), style=STYLES[verdict.action]),
-            "\n".join(advice[:2]),
+            screen.highlighted(message, explanation),
+            f"{category_name(verdict.category, language)} {verdict.probability:.0%}",
+            Text(action_name(verdict.action, language), style=screen.STYLES[verdict.action]),
+            Text("\n".join(why)),
         )
-    return table
+    advice = Table.grid(padding=(0, 2))
+    for (category, language), lines in advised.items():
+        advice.add_row(category_name(category, language), "\n".join(lines))
+    return Group(table, "", "what the phone advises 手机上的提醒", advice, "")
 
 
-def places(data: DataDirectory) -> Panel:
-    """Says where things lie and what to do next."""
-    lines: list[tuple[str, Any]] = [
-        ("reports, snapshots", data.path / "ingestion"),
-        ("runs, reports with plots", data.path / "training" / "runs"),
-        ("signed releases (any static server can serve them)", data.path / "registry" / "tuf"),
+def places(data: DataDirectory, run_id: str) -> Panel:
+    """Says where things lie and what to do next, in commands that can be typed here."""
+    quietline = _own_name()
+    is_usual = data.path == DEFAULT_DATA.resolve()
+    up = "up" if is_usual else f"up --data {_short(data.path)}"
+    state = "" if is_usual else f" --state {_short(data.phone)}"
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(no_wrap=True)
+    lines.add_column(overflow="fold")
+    for words, place in (
+        ("reports and snapshots", data.path / "ingestion"),
+        ("the run, with plots", data.path / "training" / "runs" / run_id / "report.html"),
+        ("files for phones, signed", data.path / "registry" / "tuf"),
         ("the phone", data.phone),
-        ("log of the services", data.path / "demo.log"),
-        ("go on", "quietline up, then open the address it prints"),
-        ("score a message", 'quietline phone score "您的验证码是 604817"'),
-    ]
-    return Panel("\n".join(f"{words}: {place}" for words, place in lines), title="where things lie")
+    ):
+        lines.add_row(words, _short(place))
+    lines.add_row("")
+    for words, command in (
+        ("start the suite again", up),
+        ("be a phone while it runs", f"phone update{state}"),
+        ("score a message, offline", f'phone score{state} "您的验证码是 604817"'),
+    ):
+        lines.add_row(words, f"{quietline} {command}")
+    return Panel(lines, title="where things lie, and how to go on 接下来")
+
+
+def _short(path: Path) -> str:
+    """Gives a path as one would type it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _own_name() -> str:
+    """Gives what one types to call this program: with its folder where the shell would not find it."""
+    typed = Path(sys.argv[0])
+    found = shutil.which("quietline")
+    if typed.name != "quietline" or (found is not None and Path(found).samefile(typed)):
+        return "quietline"
+    return str(typed)

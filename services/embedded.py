@@ -138,10 +138,11 @@ class DataDirectory:
         is_production = self.ingestion().production
         if not self.key_file.exists() and not is_production:
             _make_development_key(self)
-        KeyRing.from_file(self.key_file, production=is_production)
-        if not self.admin_key_file.exists():
+        ring = KeyRing.from_file(self.key_file, production=is_production)
+        if not self.admin_key_file.exists() or ring.find(self.admin_key()) is None:
             raise KeyFileError(
-                f"{self.admin_key_file} is missing; write the key that `quietline keys init` printed into it"
+                f"{self.admin_key_file} must hold a key of {self.key_file}, with which training calls the other two; "
+                "write the admin's into it, which `quietline keys init` made"
             )
         services.ingestion.app.migrate(self.ingestion())
         services.training.app.migrate(self.training())
@@ -285,4 +286,4 @@ def _refuse_taken_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise PortInUseError(f"{host}:{port}: {os.strerror(error.errno or 0)}") from error
+            raise PortInUseError(f"{host}:{port}: {error.strerror}") from error

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from services.embedded import DataDirectory, PortInUseError, SuiteRunsAlreadyError, serve
-from services.target import DEFAULT_PORT, Failure
+from services.target import DEFAULT_PORT
 from shared.auth import KeyFileError
 
 err = Console(stderr=True, highlight=False)
@@ -32,10 +32,12 @@ def up(data: Path, host: str, port: int) -> None:
     try:
         serve(DataDirectory(data.resolve()), host, port, say_ready)
     except PortInUseError as error:
-        raise Failure(f"{error}; choose another with --port") from error
+        raise click.ClickException(f"{error}; choose another with --port, or --host") from error
     except SuiteRunsAlreadyError as error:
-        raise Failure(f"a suite already runs on {data} at {error}; name another folder with --data") from error
+        raise click.ClickException(
+            f"a suite already runs on {data} at {error}; name another folder with --data"
+        ) from error
     except KeyFileError as error:
-        raise Failure(str(error)) from error
+        raise click.ClickException(str(error)) from error
     except OSError as error:
-        raise Failure(f"cannot use the folder {data}: {error.strerror}") from error
+        raise click.ClickException(f"cannot use the folder {data}: {error.strerror}") from error

@@ -29,6 +29,15 @@ class ImportResult:
     accepted: int
     refused: int
     duplicates: int
+    without_category: int
+    unknown_columns: list[str]
+
+    def remarks(self) -> Iterator[str]:
+        """Says what of the file teaches nothing, a line for each reason; most often a column's name is misspelt."""
+        if self.unknown_columns:
+            yield f"columns that are not known were left out: {', '.join(self.unknown_columns)}"
+        if self.without_category:
+            yield f"{self.without_category} lines came without a category; nothing is learned from them until labelled"
 
 
 def follow_import(
@@ -52,7 +61,7 @@ def follow_import(
             if "line" in event:
                 console.print(f"line {event['line']}: {event['problem'].get('detail') or event['problem']['title']}")
             if event.get("done"):
-                return ImportResult(event["read"], event["accepted"], event["refused"], event["duplicates"])
+                return ImportResult(**{name: event[name] for name in ImportResult.__annotations__})
     raise SuiteError("the import broke off; send the same file again, what was accepted is not taken twice")
 
 
@@ -60,7 +69,8 @@ def _counted(lines: Iterable[bytes], advance: Callable[[], None]) -> Iterator[by
     """Hands lines on and counts them; httpx reads no answer before it has sent them all."""
     for line in lines:
         yield line
-        advance()
+        if line.strip():
+            advance()
 
 
 def step_columns() -> tuple[ProgressColumn, ...]:

@@ -1,11 +1,10 @@
-"""Which suite a command talks to, and how a command fails."""
+"""Which suite a command talks to."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -13,16 +12,6 @@ from services.client import SuiteClient, SuiteError
 
 DEFAULT_PORT: Final = 8700
 DEFAULT_ADDRESS: Final = f"http://127.0.0.1:{DEFAULT_PORT}"
-
-
-class Failure(click.ClickException):
-    """One line on standard error, exit code 2."""
-
-    exit_code = 2
-
-    def show(self, file: Any = None) -> None:
-        """Prints the line."""
-        click.echo(f"quietline: {' '.join(self.format_message().split())}", file=file or sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -38,18 +27,18 @@ class Target:
         try:
             key = self.key_file.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise Failure(
+            raise click.ClickException(
                 f"cannot read the key {self.key_file}; `quietline up` makes it, --key-file names another"
             ) from error
         if not key or not key.isprintable() or " " in key:
-            raise Failure(f"{self.key_file} holds no key")
+            raise click.ClickException(f"{self.key_file} holds no key")
         try:
             client = SuiteClient(self.address, key)
         except SuiteError as error:
-            raise Failure(str(error)) from error
+            raise click.ClickException(str(error)) from error
         try:
             yield client
         except SuiteError as error:
-            raise Failure(str(error)) from error
+            raise click.ClickException(str(error)) from error
         finally:
             client.close()

@@ -102,7 +102,7 @@ class KeyRing:
         except ValidationError as error:
             raise KeyFileError(f"{path} is no key file ({error.error_count()} faults); see shared/auth.py") from error
         if production and any(entry.development for entry in content.keys):
-            raise KeyFileError(f"{path} holds development keys, which production refuses; run `quietline keys init`")
+            raise KeyFileError(f"{path} holds development keys, which production refuses; start in a folder of its own")
         return cls(content.keys)
 
     def find(self, key: str) -> Principal | None:

@@ -61,7 +61,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 def open_engine(url: str) -> Engine:
     """Opens a database, which must exist; a SQLite file is made where there is none.
 
-    SQLite runs with a write-ahead log and full synchronisation: what was committed survives a power cut.
+    SQLite runs with a write-ahead log and full synchronisation: what was committed survives a power cut. What is
+    deleted or changed is overwritten with zeros, so that a report that is withdrawn leaves no earlier copy; only where
+    SQLite moves rows from one page to another may a copy stay in the unused part of a page.
     """
     if not url.startswith("sqlite"):
         options = f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
@@ -71,7 +73,7 @@ def open_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up_connection(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # SQLAlchemy begins transactions, not the driver
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

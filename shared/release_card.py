@@ -51,16 +51,16 @@ class Threshold(_Frozen):
 class RateBound(_Frozen):
     """What is known about the false-positive rate of the thresholds of one strictness and action.
 
-    `messages` are legitimate campaigns, each counted once by its most suspicious message and scored by a model that saw
-    nothing of it; `false_positives` are those that were hit. `upper` is an exact one-sided upper bound on the share of
-    campaigns hit, at `confidence`; where they were too few for `wanted`, it is above it and is what may be claimed.
+    `campaigns` are legitimate campaigns, each counted once by its most suspicious message and scored by a model that
+    saw nothing of it; `campaigns_hit` are those that were hit. `upper` is an exact one-sided upper bound on the share
+    of campaigns hit, at `confidence`; where they were too few for `wanted`, it is above it and is what may be claimed.
     """
 
     wanted: Probability
     upper: Probability
     confidence: Probability
-    messages: Count
-    false_positives: Count
+    campaigns: Count
+    campaigns_hit: Count
 
 
 class CategoryFigures(_Frozen):

@@ -24,7 +24,7 @@ from shared.release_card import (
 
 _MADE_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _RUN_ID: Final = hashlib.sha256(b"conformance").hexdigest()[:32]
-_NO_MESSAGES: Final = RateBound(wanted=0.01, upper=1.0, confidence=0.95, messages=0, false_positives=0)
+_NO_CAMPAIGNS: Final = RateBound(wanted=0.01, upper=1.0, confidence=0.95, campaigns=0, campaigns_hit=0)
 
 THRESHOLDS: Final = {
     Strictness.GENTLE: (0.75, 0.96875),
@@ -78,7 +78,7 @@ def _card(classifier: HashedNgramClassifier, model: bytes) -> ReleaseCard:
             }
             for strictness, pair in THRESHOLDS.items()
         },
-        bounds={strictness: {"warn": _NO_MESSAGES, "block": _NO_MESSAGES} for strictness in Strictness},
+        bounds={strictness: {"warn": _NO_CAMPAIGNS, "block": _NO_CAMPAIGNS} for strictness in Strictness},
         graph=graph_metadata(classifier),
         model=ModelFile(sha256=_digest(model), length_bytes=len(model)),
         data_digest=_digest(json.dumps(MESSAGES).encode()),

@@ -2,8 +2,9 @@
 
 from mobile_model.updater.errors import UpdateError
 from mobile_model.updater.fetcher import Fetcher, HttpFetcher
+from mobile_model.updater.standing import made_ago, standing
 from mobile_model.updater.store import InstalledRelease, PhoneSettings, PhoneStore
-from mobile_model.updater.update import UpdateKind, UpdateOutcome, update
+from mobile_model.updater.update import UpdateKind, UpdateOutcome, update, utc_now
 
 __all__ = [
     "Fetcher",
@@ -14,5 +15,8 @@ __all__ = [
     "UpdateError",
     "UpdateKind",
     "UpdateOutcome",
+    "made_ago",
+    "standing",
     "update",
+    "utc_now",
 ]

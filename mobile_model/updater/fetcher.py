@@ -76,7 +76,9 @@ class HttpFetcher(Fetcher):
         except httpx.RemoteProtocolError as error:
             raise TruncatedFileError(f"{url} broke off before its end; try again") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UnreachableError(f"no answer from {url} ({type(error).__name__}); is the network up?") from error
+            raise UnreachableError(
+                f"no answer from {url} ({type(error).__name__}); is the network up, and the source?"
+            ) from error
 
 
 def _date_of(answer: httpx.Response) -> datetime | None:

@@ -193,6 +193,15 @@ class PhoneStore:
             return None
         return self.installed(state.release)
 
+    def withdrawn(self) -> str | None:
+        """Gives the release that was withdrawn with nothing to take its place; None if that is not how things are.
+
+        Raises:
+            DamagedStateError: if the file was changed.
+        """
+        state = self.state()
+        return state.before if state is not None and state.release is None else None
+
     def installed(self, version: str) -> InstalledRelease:
         """Gives a release that was verified before.
 

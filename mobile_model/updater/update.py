@@ -9,6 +9,7 @@ from mobile_model.updater.decision import Adopt, Leave, decide
 from mobile_model.updater.errors import DamagedStateError
 from mobile_model.updater.fetcher import Fetcher, HttpFetcher
 from mobile_model.updater.source import TrustedSource
+from mobile_model.updater.standing import made_ago
 from mobile_model.updater.store import PhoneStore, check_source
 
 
@@ -42,14 +43,15 @@ class UpdateOutcome:
     def describe(self) -> str:
         """Says it in words."""
         if self.kind is UpdateKind.LEFT:
-            return f"{self.before} was withdrawn and nothing takes its place; every message is allowed until then"
+            words = f"{self.before} was withdrawn and nothing takes its place"
+            return f"{words}; every message is allowed until a release does"
         if self.kind is UpdateKind.EMPTY:
             return "the channel offers no release; every message is allowed until it does"
-        days = self.age.days if self.age else 0
+        made = made_ago(self.age or timedelta())
         trial = ", on trial with a share of the phones" if self.is_candidate else ""
         if self.kind is UpdateKind.KEPT:
-            return f"{self.release} is up to date (made {days} days ago{trial})"
-        return f"{self.before or 'no release'} -> {self.release} (made {days} days ago{trial})"
+            return f"{self.release} is up to date ({made}{trial})"
+        return f"{self.before or 'no release'} -> {self.release} ({made}{trial})"
 
 
 def utc_now() -> datetime:

@@ -9,7 +9,7 @@ from typing import Final
 from flask import Flask
 from sqlalchemy import Engine, text
 
-from services.ingestion.api import ERRORS, Ingestion, new_ingestion_blueprint
+from services.ingestion.api import ERRORS, new_ingestion_blueprint
 from services.ingestion.settings import Settings
 from services.ingestion.snapshots import SnapshotFolder
 from shared.auth import KeyRing
@@ -51,8 +51,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> F
         errors=ERRORS,
         checks={"database": lambda: _check_database(engine)},
     )
-    ingestion = Ingestion(engine, SnapshotFolder.at(settings.snapshots_url), clock)
-    api.register_api(new_ingestion_blueprint(ingestion))
+    api.register_api(new_ingestion_blueprint(engine, SnapshotFolder.at(settings.snapshots_url), clock))
     seal(api)
     api.extensions["engine"] = engine
     return api

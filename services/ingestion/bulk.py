@@ -1,8 +1,9 @@
 """Imports of any size: a stream of lines in, committed in batches, every refused line reported, memory flat."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
@@ -16,10 +17,11 @@ from services.ingestion import store
 from services.ingestion.campaigns import shapes
 from services.ingestion.documents import BulkLine
 from services.ingestion.intake import BulkSource, Occurrences, accept_line
-from services.ingestion.lines import READ_BYTES, BrokenBodyError, LineError, Record
+from services.ingestion.lines import READ_BYTES, ClientLeftError, LineError, Record
 from services.ingestion.reports import IngestionError, NewReport
-from shared.database import as_problem, is_storage_full, storage_full, writing
+from shared.database import as_problem, writing
 from shared.problems import Problem
+from shared.web import describe_faults, list_faults
 
 BATCH: Final = 2000
 """How many lines are committed together; while they are, about half a second, no other writer gets its turn."""
@@ -29,18 +31,47 @@ EARLY_BYTES: Final = 1 << 16
 Many clients read no answer before they have sent everything. If we sent more than the sockets hold, both sides would
 wait for each other for ever; so the rest waits in a temporary file until the body has ended.
 """
+KNOWN_COLUMNS: Final = BulkLine.columns()
+MOST_UNKNOWN_COLUMNS: Final = 20
+LONGEST_COLUMN: Final = 40
+COLUMN: Final = re.compile(r"(?!.*\d{5})[^\W\d][\w .-]*")
+"""What a name looks like: it begins with a letter and holds no number that could be somebody's."""
+NO_NAME: Final = "(no name)"
 
 log = structlog.get_logger()
 
 
 @dataclass
 class Tally:
-    """What became of the lines so far."""
+    """What became of the lines so far.
+
+    Attributes:
+        read: lines that are not blank.
+        accepted: lines that are stored now.
+        refused: lines that were no reports.
+        duplicates: lines that were known already.
+        without_category: lines among those accepted or known that say not what the message is.
+        unknown_columns: names of columns or members that were left out, such as a misspelt one.
+    """
 
     read: int = 0
     accepted: int = 0
     refused: int = 0
     duplicates: int = 0
+    without_category: int = 0
+    unknown_columns: list[str] = field(default_factory=list)
+
+    def note(self, line: BulkLine, names: Iterable[str]) -> None:
+        """Counts what a line that is a report leaves out, and what it holds in vain.
+
+        A line that is none tells no names: where somebody took texts for names, these are messages.
+        """
+        self.without_category += line.category is None
+        for name in names:
+            if name not in KNOWN_COLUMNS and len(self.unknown_columns) < MOST_UNKNOWN_COLUMNS:
+                shown = name[:LONGEST_COLUMN] if COLUMN.fullmatch(name) else NO_NAME
+                if shown not in self.unknown_columns:
+                    self.unknown_columns.append(shown)
 
 
 def import_records(
@@ -49,7 +80,7 @@ def import_records(
     """Stores the records in batches and says what became of them.
 
     Yields `{"line", "problem"}` for every refused line, `{"read", "accepted"}` after every batch and
-    `{"done": true, ...}` at the end. A failure before the first batch is stored is raised; a later one ends the answer
+    `{"done": true, ...}` with the tally at the end. A failure in the first batch is raised; a later one ends the answer
     with `{"done": false, "problem", ...}`: what was accepted stays, and a repeat of the same file skips it.
 
     Args:
@@ -58,8 +89,12 @@ def import_records(
         engine: the database.
         clock: gives the present time, in UTC.
         by: who stands for the labels.
+
+    Raises:
+        ClientLeftError: if the client left within the first batch.
     """
     tally = Tally()
+    is_first = True
     with writing(engine) as session:
         store.register_source(session, source.name, source.kind, source.weight)
     occurrences = Occurrences()
@@ -69,7 +104,7 @@ def import_records(
         for record in records:
             tally.read += 1
             try:
-                batch.append(_accepted(record, source, occurrences, clock()))
+                batch.append(_accepted(record, source, occurrences, clock(), tally))
             except LineError as error:
                 tally.refused += 1
                 refusals.append({"line": record.line, "problem": _problem(error)})
@@ -77,19 +112,25 @@ def import_records(
                 _commit(batch, engine, clock(), by, tally)
                 yield from refusals
                 yield {"read": tally.read, "accepted": tally.accepted}
-                batch, refusals = [], []
+                batch, refusals, is_first = [], [], False
         _commit(batch, engine, clock(), by, tally)
-    except (DBAPIError, OSError) as error:
-        if tally.accepted + tally.duplicates == 0 and not isinstance(error, BrokenBodyError):
+    except ClientLeftError as error:
+        log.info("client_left", read=tally.read, accepted=tally.accepted)
+        if is_first:
+            raise
+        yield _end_early(Problem("client-left", "The body broke off", 400, str(error)), tally)
+        return
+    except DBAPIError as error:
+        if is_first:
             raise
         log.error("import_broken", kind=type(error).__name__)  # noqa: TRY400 - a traceback may hold a message
-        yield {"done": False, "problem": _failure(error).document(), **vars(tally)}
+        yield _end_early(as_problem(error), tally)
         return
     yield from refusals
     yield {"done": True, **vars(tally)}
 
 
-def _accepted(record: Record, source: BulkSource, occurrences: Occurrences, now: datetime) -> NewReport:
+def _accepted(record: Record, source: BulkSource, occurrences: Occurrences, now: datetime, tally: Tally) -> NewReport:
     """Gives the report of a record.
 
     Raises:
@@ -98,12 +139,14 @@ def _accepted(record: Record, source: BulkSource, occurrences: Occurrences, now:
     if isinstance(record.content, LineError):
         raise record.content
     try:
-        return accept_line(BulkLine.model_validate(record.content), source, occurrences, now)
+        line = BulkLine.model_validate(record.content)
+        report = accept_line(line, source, occurrences, now)
     except IngestionError as error:
         raise LineError(str(error)) from None
     except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise LineError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+        raise LineError(describe_faults(list_faults(error))) from None
+    tally.note(line, record.content)
+    return report
 
 
 def _commit(batch: list[NewReport], engine: Engine, now: datetime, by: str, tally: Tally) -> None:
@@ -120,13 +163,8 @@ def _problem(error: LineError) -> dict[str, Any]:
     return Problem("line-refused", "The line is refused", 422, str(error)).document()
 
 
-def _failure(error: DBAPIError | OSError) -> Problem:
-    if isinstance(error, DBAPIError):
-        return as_problem(error)
-    if is_storage_full(error):
-        return storage_full()
-    detail = "Send the same file again; what was accepted is not taken twice."
-    return Problem("import-broken", "The import broke off", 400 if isinstance(error, BrokenBodyError) else 503, detail)
+def _end_early(problem: Problem, tally: Tally) -> dict[str, Any]:
+    return {"done": False, "problem": problem.document(), **vars(tally)}
 
 
 def stream_answer(events: Iterable[dict[str, Any]]) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.ingestion.campaigns import campaign_name
 from services.ingestion.reports import NewReport, Receipt, SenderKind, SourceKind, Status
@@ -14,7 +14,7 @@ from shared.web import PageQuery, is_storable
 
 def _known_topic(topic: str) -> str:
     if topic not in TOPICS:
-        raise ValueError(f"a topic is one of {', '.join(TOPICS)}")
+        raise ValueError(f"must be one of {', '.join(TOPICS)}")
     return topic
 
 
@@ -26,27 +26,15 @@ def _storable(value: str) -> str:
 
 Topic = Annotated[str, AfterValidator(_known_topic), Field(json_schema_extra={"enum": list(TOPICS)})]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Token = Annotated[str, AfterValidator(_storable), Field(min_length=1, max_length=200)]
+Token = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
 Word = Annotated[Token, Field(coerce_numbers_to_str=True)]
 CampaignId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
-class KnownMembers(BaseModel):
-    """A body that may hold no member but its own; what else it holds is not repeated in the refusal."""
-
-    model_config = ConfigDict(use_enum_values=True, json_schema_extra={"additionalProperties": False})
-
-    @model_validator(mode="before")
-    @classmethod
-    def refuse_unknown(cls, content: Any) -> Any:
-        """Refuses members that are not known, without naming them."""
-        if isinstance(content, dict) and content.keys() - cls.model_fields.keys():
-            raise ValueError(f"holds a member that is not known; known are {', '.join(cls.model_fields)}")
-        return content
-
-
-class ReportIn(KnownMembers):
+class ReportIn(BaseModel):
     """A message that its owner reports."""
+
+    model_config = ConfigDict(extra="forbid", use_enum_values=True)
 
     sender: Annotated[str, Field(max_length=200, description="who it came from, as the phone shows it")]
     body: Annotated[str, Field(description="the text, at most 2,000 characters; masked before it is stored")]
@@ -71,6 +59,13 @@ class BulkLine(BaseModel):
     reporter: Word | None = None
     id: Word | None = None
     campaign: Word | None = None
+
+    @classmethod
+    def columns(cls) -> frozenset[str]:
+        """Names all members that are known, with those that stand for another."""
+        aliases = (field.validation_alias for field in cls.model_fields.values())
+        choices = (map(str, alias.choices) for alias in aliases if isinstance(alias, AliasChoices))
+        return frozenset(cls.model_fields).union(*choices)
 
 
 class SenderOut(BaseModel):
@@ -181,8 +176,10 @@ class ReportQuery(PageQuery):
     q: Annotated[str | None, AfterValidator(lambda q: q and _storable(q)), Field(max_length=100)] = None
 
 
-class LabelIn(KnownMembers):
+class LabelIn(BaseModel):
     """What a report is."""
+
+    model_config = ConfigDict(extra="forbid", use_enum_values=True)
 
     category: Category
     topic: Topic | None = None

@@ -11,6 +11,7 @@ from shared.categories import Category
 
 READ_BYTES: Final = 1 << 16
 MAX_LINE_BYTES: Final = 1 << 16
+SEND_AGAIN: Final = "Send the same file again; what was accepted is not taken twice."
 
 
 class Readable(Protocol):
@@ -24,12 +25,15 @@ class LineError(Exception):
     """Why a line is refused, without what it holds."""
 
 
-class BrokenBodyError(OSError):
-    """The body ended before its announced length."""
+class ClientLeftError(Exception):
+    """The client broke off before the end of the body."""
 
 
 class WholeBody:
-    """A body of an announced length, which not every server checks: a cut line must not pass for a whole one."""
+    """A body that ends where the client ended it: a cut line must not pass for a whole one.
+
+    Not every server checks an announced length, and each raises errors of its own when the connection is gone.
+    """
 
     def __init__(self, stream: Readable, length: int | None) -> None:
         self._stream = stream
@@ -39,13 +43,16 @@ class WholeBody:
         """Gives up to so many bytes, none at the end.
 
         Raises:
-            BrokenBodyError: if the end comes too early.
+            ClientLeftError: if the end comes too early, or the body cannot be read on.
         """
-        block = self._stream.read(size)
+        try:
+            block = self._stream.read(size)
+        except Exception as error:
+            raise ClientLeftError(SEND_AGAIN) from error
         if self._missing is not None:
             self._missing -= len(block)
             if not block and self._missing > 0:
-                raise BrokenBodyError
+                raise ClientLeftError(SEND_AGAIN)
         return block
 
 

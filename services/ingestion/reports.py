@@ -243,5 +243,9 @@ def hash_body(body: str, key: str) -> str:
 
 
 def is_held_out(campaign: str) -> bool:
-    """Tells whether a campaign is kept for measuring: about one in five, by a hash that never changes."""
+    """Tells whether a campaign is to be kept for measuring: about one in five, by a hash that never changes.
+
+    A campaign's id may change as it grows, so this alone does not keep apart what models learn from and what they are
+    measured by: a snapshot also asks whether any of the campaign was learned from before.
+    """
     return hashlib.sha256(f"held out\0{campaign}".encode()).digest()[0] < 51  # noqa: PLR2004 - 51 of 256 is 19.9 %

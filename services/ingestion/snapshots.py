@@ -3,13 +3,18 @@
 The same reports give the same file, byte for byte, under the same pyarrow. The file is written beside its place and
 renamed, and the row in the database comes last: a process killed in between leaves a file that nobody names, and the
 next snapshot puts it right.
+
+What one snapshot gave to learn from, no later one holds out (services/decisions/0007). Campaigns are held out by a hash
+of their id, but a near-copy that comes later may change the id; so the database remembers which patterns were learned
+from. The other way round is harmless: what was held out may be learned from later, and then measures nothing any more.
 """
 
 import hashlib
 import os
 import secrets
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -71,6 +76,21 @@ class Weights:
         if report.source_kind is SourceKind.CORPUS:
             return min(1.0, allowed) * report.source_weight
         return min(1.0, allowed, self.reporter_cap / self.reporters.get(report.reporter, 1))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A snapshot whose file is complete, but which the database does not know yet.
+
+    Attributes:
+        snapshot: what the database will know.
+        learned: patterns in its training part that were in none before.
+        after: the newest snapshot when the reports were read.
+    """
+
+    snapshot: Snapshot
+    learned: Sequence[int]
+    after: Snapshot | None
 
 
 class _Digesting:
@@ -160,36 +180,53 @@ def freeze(engine: Engine, folder: SnapshotFolder, now: datetime) -> tuple[Snaps
     Raises:
         NothingToLearnError: if there are no labels, or all are the same.
     """
-    draft = folder.new_draft(now)
+    while True:
+        frozen = _freeze_unless_another_did(engine, folder, now)
+        if frozen is not None:
+            return frozen
+
+
+def _freeze_unless_another_did(engine: Engine, folder: SnapshotFolder, now: datetime) -> tuple[Snapshot, bool] | None:
+    """Makes a snapshot; None if another one was frozen meanwhile, since what it gave to learn from was not known."""
+    path = folder.new_draft(now)
     try:
-        snapshot = _write(engine, folder, draft, now)
-        folder.keep(draft, snapshot.id)
+        drawn = _write(engine, folder, path, now)
+        folder.keep(path, drawn.snapshot.id)
     finally:
-        folder.discard(draft)
+        folder.discard(path)
+    store.empty_log(engine)  # While a snapshot is read, no withdrawal can empty it.
     with writing(engine) as session:
-        if store.add_snapshot(session, snapshot):
-            return snapshot, True
-        return store.freeze_again(session, snapshot.digest, now), False
+        store.take_turns(session)
+        if store.find_snapshot(session) != drawn.after:
+            return None
+        store.remember_training(session, drawn.learned)
+        if store.add_snapshot(session, drawn.snapshot):
+            return drawn.snapshot, True
+        return store.freeze_again(session, drawn.snapshot.digest, now), False
 
 
-def _write(engine: Engine, folder: SnapshotFolder, draft: str, now: datetime) -> Snapshot:
+def _write(engine: Engine, folder: SnapshotFolder, path: str, now: datetime) -> Draft:
     counts = Counter[str]()
     held_out = 0
+    learned = array("q")
     with reading(store.consistent(engine)) as session:
+        after = store.find_snapshot(session)
         by_category = store.count_verified(session)
         _refuse_too_little(by_category)
         cap = max(REPORTER_CAP, REPORTER_SHARE * sum(by_category.values()))
         weights = Weights(store.frequent_campaigns(session, CAMPAIGN_CAP), store.frequent_reporters(session, cap), cap)
-        with folder.open_draft(draft) as file:
+        with folder.open_draft(path) as file:
             digesting = _Digesting(file)
             with _parquet_writer(digesting) as writer:
                 for reports in store.read_verified(session, ROWS_AT_ONCE):
                     table = _table(reports, weights)
                     writer.write_table(table, row_group_size=ROWS_AT_ONCE)
                     counts.update(table["category"].to_pylist())
-                    held_out += sum(table["held_out"].to_pylist())
+                    kept = table["held_out"].to_pylist()
+                    held_out += sum(kept)
+                    learned.extend(_newly_learned(reports, kept))
             folder.sync(file)
-    return Snapshot(
+    snapshot = Snapshot(
         id=digesting.digest.removeprefix("sha256:")[:16],
         digest=digesting.digest,
         created_at=now,
@@ -198,6 +235,13 @@ def _write(engine: Engine, folder: SnapshotFolder, draft: str, now: datetime) ->
         bytes=digesting.bytes,
         by_category=dict(sorted(counts.items())),
     )
+    return Draft(snapshot, learned, after)
+
+
+def _newly_learned(reports: list[VerifiedReport], held_out: list[bool]) -> Iterator[int]:
+    for report, is_kept in zip(reports, held_out, strict=True):
+        if not is_kept and not report.in_training:
+            yield report.pattern
 
 
 def _refuse_too_little(by_category: dict[str, int]) -> None:
@@ -235,6 +279,9 @@ def _table(reports: list[VerifiedReport], weights: Weights) -> pa.Table:
         "reporter_weight": [weights.of(report) for report in reports],
         "language": [report.language for report in reports],
         "received_at": [report.received_at for report in reports],
-        "held_out": [is_held_out(campaign) for campaign in campaigns],
+        "held_out": [
+            is_held_out(campaign) and not report.campaign_in_training
+            for campaign, report in zip(campaigns, reports, strict=True)
+        ],
     }
     return pa.table(columns, schema=SCHEMA)

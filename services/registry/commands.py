@@ -1,7 +1,6 @@
 """`quietline keys`: signing keys of what phones fetch, and bearer keys of people and services."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,17 +19,6 @@ from shared.auth import KeyEntry, KeyFile, Scope, hash_key, new_key
 from shared.release_card import root_fingerprint
 
 ADMIN: Final = "admin"
-
-
-class KeysFailure(click.ClickException):
-    """One line on standard error, exit code 2."""
-
-    exit_code = 2
-
-    def show(self, file: Any = None) -> None:
-        """Prints the line."""
-        click.echo(f"quietline keys: {self.format_message()}", file=file or sys.stderr)
-
 
 Decorated = Callable[..., Any]
 
@@ -72,25 +60,42 @@ def keys() -> None:
     help="Folder for the root key: on a medium that you take away and lock up.",
 )
 @click.option("--targets-offline", is_flag=True, help="Put the targets key there too; promoting then needs it brought.")
+@click.option(
+    "--admin-key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="New file for the admin's bearer key, instead of printing it.",
+)
 @publish_dir_option
 @keys_dir_option
 @keys_file_option
-def init(out: Path, targets_offline: bool, publish_dir: Path, keys_dir: Path, keys_file: Path) -> None:
+def init(
+    out: Path, *, targets_offline: bool, admin_key_file: Path | None, publish_dir: Path, keys_dir: Path, keys_file: Path
+) -> None:
     """Make the signing keys and the first bearer key of a production suite. 生成正式密钥。"""
     with _one_line_errors():
         if out.resolve() == keys_dir.resolve():
-            raise KeysFailure("--out must be another folder than --keys-dir, since the root key must not be online")
+            raise click.ClickException(
+                "--out must be another folder than --keys-dir, since the root key must not be online"
+            )
         known = _read_key_file(keys_file) if keys_file.exists() else None
         if known is not None and any(entry.development for entry in known.keys):
-            raise KeysFailure(f"{keys_file} holds development keys; name another with --keys-file")
+            raise click.ClickException(
+                f"{keys_file} holds development keys; run production in a folder of its own, or name other places"
+            )
         disk = Disk()
         offline = KeyFolder(out, disk)
         with locked(publish_dir / ".lock"):
             repository = _open_repository(publish_dir, keys_dir)
             if repository.exists():
-                raise KeysFailure(f"{publish_dir} was published before; `quietline keys rotate` replaces its keys")
-            # First, because nothing is published yet if the key file cannot be written.
-            admin = _add_bearer_key(keys_file, ADMIN, frozenset({Scope.ADMIN})) if known is None else None
+                raise click.ClickException(
+                    f"{publish_dir} was published before; `quietline keys rotate` replaces its keys"
+                )
+            if admin_key_file is not None and admin_key_file.exists():
+                raise click.ClickException(f"{admin_key_file} is there already; name another with --admin-key-file")
+            # The bearer key first, because nothing is published yet if the key file cannot be written; and the folder
+            # before it, because the key is shown once, and not if what follows fails.
+            out.mkdir(mode=0o700, parents=True, exist_ok=True)
+            admin = _add_bearer_key(keys_file, ADMIN, [Scope.ADMIN]) if known is None else None
             repository.create(offline, development=False)
             first = Target.of(f"channels/{STABLE}.json", channel_file(Channel(STABLE), ()).to_json())
             publication = repository.stage([first])
@@ -103,8 +108,10 @@ def init(out: Path, targets_offline: bool, publish_dir: Path, keys_dir: Path, ke
         click.echo(f"keys that stay online: {keys_dir}")
         click.echo(f"root of trust for phones: {publish_dir / 'metadata' / '1.root.json'}")
         click.echo(f"its fingerprint: {root_fingerprint(root)}")
-        if admin is not None:
-            click.echo(admin)
+        if admin is None:
+            click.echo(f"bearer keys: those that {keys_file} held before")
+        else:
+            _hand_over(admin, admin_key_file)
 
 
 @keys.command()
@@ -120,7 +127,7 @@ def rotate(roles: tuple[str, ...], root_keys: Path | None, publish_dir: Path, ke
     """Replace signing keys; phones follow by themselves. 更换密钥。"""
     repository = _open_repository(publish_dir, keys_dir)
     if not repository.exists():
-        raise KeysFailure(f"{publish_dir} was never published; `quietline keys init` makes its first keys")
+        raise click.ClickException(f"{publish_dir} was never published; `quietline keys init` makes its first keys")
     with _one_line_errors(), locked(publish_dir / ".lock"):
         for role in roles or ROLES:
             version = repository.rotate(role, KeyFolder(root_keys or keys_dir, Disk()))
@@ -144,29 +151,40 @@ def add(name: str, scopes: tuple[str, ...], keys_file: Path) -> None:
     The services read the key file when they start.
     """
     with _one_line_errors():
-        click.echo(_add_bearer_key(keys_file, name, frozenset(map(Scope, scopes))))
+        key = _add_bearer_key(keys_file, name, [Scope(scope) for scope in scopes])
+        click.echo(f"bearer key of {name} ({', '.join(sorted(scopes))}), shown this once: {key}")
 
 
-def _add_bearer_key(keys_file: Path, name: str, scopes: frozenset[Scope]) -> str:
-    """Makes a key and gives the line that shows it."""
+def _hand_over(admin_key: str, file: Path | None) -> None:
+    if file is None:
+        click.echo(f"bearer key of {ADMIN} ({Scope.ADMIN}), shown this once: {admin_key}")
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600, exist_ok=False)
+    file.write_text(admin_key, "ascii")
+    click.echo(f"bearer key of {ADMIN}: {file}")
+
+
+def _add_bearer_key(keys_file: Path, name: str, scopes: Sequence[Scope]) -> str:
+    """Makes a key, keeps its hash, and gives the key."""
     entries = _read_key_file(keys_file).keys if keys_file.exists() else ()
     if any(entry.name == name for entry in entries):
-        raise KeysFailure(f"{keys_file} holds a key named {name} already; choose another name")
+        raise click.ClickException(f"{keys_file} holds a key named {name} already; choose another name")
     key = new_key()
     try:
-        entry = KeyEntry(name=name, sha256=hash_key(key), scopes=scopes)
+        entry = KeyEntry(name=name, sha256=hash_key(key), scopes=frozenset(scopes))
     except ValidationError as error:
-        raise KeysFailure("a name has 1 to 60 characters") from error
+        raise click.ClickException("a name has 1 to 60 characters") from error
     keys_file.parent.mkdir(parents=True, exist_ok=True)
     KeyFile(keys=(*entries, entry)).write(keys_file)
-    return f"bearer key of {name} ({', '.join(sorted(scopes))}), shown this once: {key}"
+    return key
 
 
 def _read_key_file(path: Path) -> KeyFile:
     try:
         return KeyFile.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise KeysFailure(f"{path} is no key file") from error
+        raise click.ClickException(f"{path} is no key file") from error
 
 
 def _open_repository(publish_dir: Path, keys_dir: Path) -> Repository:
@@ -179,6 +197,6 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except (RepositoryError, SigningKeyError) as error:
-        raise KeysFailure(str(error)) from error
+        raise click.ClickException(str(error)) from error
     except OSError as error:
-        raise KeysFailure(f"{error.filename or 'the disk'}: {error.strerror}") from error
+        raise click.ClickException(f"{error.filename or 'the disk'}: {error.strerror}") from error

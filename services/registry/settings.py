@@ -1,28 +1,18 @@
-"""Settings of the registry, from environment variables named QUIETLINE_REGISTRY_..."""
+"""Settings of the registry, from QUIETLINE_MODE and environment variables named QUIETLINE_REGISTRY_..."""
 
 from pathlib import Path
-from typing import Annotated, Final
 
-from pydantic import AliasChoices, BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
-MODES: Final = {"production": True, "development": False}
-
-
-def _is_production(mode: object) -> object:
-    return MODES.get(mode, mode) if isinstance(mode, str) else mode
+from shared.settings import SuiteSettings
 
 
-class Settings(BaseSettings):
+class Settings(SuiteSettings):
     """Everything that differs between one registry and another."""
 
-    model_config = SettingsConfigDict(env_prefix="QUIETLINE_REGISTRY_", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="QUIETLINE_REGISTRY_")
 
-    production: Annotated[bool, BeforeValidator(_is_production)] = Field(
-        default=False,
-        validation_alias=AliasChoices("production", "QUIETLINE_MODE"),
-        description="QUIETLINE_MODE=production refuses development keys; development makes them on first run",
-    )
     database_url: str = Field(description="SQLAlchemy address of the registry's own database")
     candidates_url: str = Field(description="where submitted models are kept: a folder or s3://bucket/prefix")
     publish_dir: Path = Field(description="the TUF repository that a static server or the embedded suite serves")

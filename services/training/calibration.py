@@ -126,7 +126,7 @@ def _choose(
     hits = int(np.count_nonzero(worst >= severity))
     upper = upper_bound(hits, len(worst), confidence)
     return thresholds, RateBound(
-        wanted=wanted, upper=upper, confidence=confidence, messages=len(worst), false_positives=hits
+        wanted=wanted, upper=upper, confidence=confidence, campaigns=len(worst), campaigns_hit=hits
     )
 
 

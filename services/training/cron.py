@@ -1,6 +1,6 @@
 """Cron expressions, as the schedule of runs has them."""
 
-from croniter import croniter  # type: ignore[import-untyped]  # DBOS brings it, without types
+from croniter import croniter
 
 
 def valid_cron(expression: str) -> str:

@@ -117,7 +117,7 @@ def _train(
 ) -> Evaluation:
     folder = RunFolder(str(out.parent), out.name)
     on_read = bars.of(Step.READ)
-    lines = [*_read_lines("base", base), *_read_folder(data, on_read)]
+    lines = [*_read_lines("base", base, "base"), *_read_folder(data, on_read)]
     messages = _resolve(_as_messages(lines, recipe), [line.label for line in lines], recipe)
     messages.refuse_if_unusable()
     bars.end(Step.READ)
@@ -160,32 +160,41 @@ def _read_folder(data: Path, on_read: Callable[[int, int, str | None], None]) ->
         name = path.relative_to(data).with_suffix("").as_posix()
         try:
             with path.open("rb") as lines:
-                yield from _read_lines(name, lines)
+                yield from _read_lines(name, lines, str(path))
         except OSError as error:
             raise LocalTrainingError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _read_lines(name: str, lines: Iterable[bytes]) -> Iterator[_Line]:
+def _read_lines(name: str, lines: Iterable[bytes], file: str) -> Iterator[_Line]:
+    """Gives the lines that are not blank; their ids are made of `name`, complaints of them name `file`."""
     for number, raw in enumerate(lines, 1):
         if raw.strip():
-            yield _read_line(f"{name}/{number}", raw)
+            try:
+                line = _read_line(f"{name}/{number}", raw)
+            except LocalTrainingError as error:
+                raise LocalTrainingError(f"{file}, line {number}: {error}") from error
+            yield line
 
 
-def _read_line(place: str, raw: bytes) -> _Line:
+def _read_line(report_id: str, raw: bytes) -> _Line:
     try:
         row = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise LocalTrainingError(f"{place}: no JSON") from error
+        raise LocalTrainingError("it is no JSON") from error
     if not isinstance(row, dict):
-        raise LocalTrainingError(f"{place}: no JSON object")
+        raise LocalTrainingError("it is no JSON object")
     text, label = row.get("text", row.get("body")), row.get("category", row.get("label"))
     if not isinstance(text, str) or not text.strip() or len(text) > _MAX_TEXT:
-        raise LocalTrainingError(f"{place}: `text` must be a text of 1 to {_MAX_TEXT} characters")
+        raise LocalTrainingError(f"`text` must be a text of 1 to {_MAX_TEXT} characters")
+    if label is None or label == "":
+        raise LocalTrainingError(
+            f"it has no `category`, and only labelled messages can be learned from; "
+            f"give it one of {', '.join(_LABELS)}, or leave the line out"
+        )
     if not isinstance(label, str) or label not in _LABELS:
-        raise LocalTrainingError(f"{place}: `category` must be one of {', '.join(_LABELS)}")
-    return _Line(
-        place, fill(text, seed=place), label, _text_or_none(row, "topic"), _text_or_none(row, "campaign") or _kin(text)
-    )
+        raise LocalTrainingError(f"its `category` is unknown; it must be one of {', '.join(_LABELS)}")
+    topic, campaign = _text_or_none(row, "topic"), _text_or_none(row, "campaign") or _kin(text)
+    return _Line(report_id, fill(text, seed=report_id), label, topic, campaign)
 
 
 def _text_or_none(row: dict[str, Any], name: str) -> str | None:

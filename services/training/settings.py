@@ -1,22 +1,20 @@
-"""What an operator can set for the training service, read from `QUIETLINE_TRAINING_*` and `QUIETLINE_MODE`."""
+"""Settings of the training service, from QUIETLINE_MODE and environment variables named QUIETLINE_TRAINING_..."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, PositiveFloat, PositiveInt
+from pydantic_settings import SettingsConfigDict
 
 from services.training.cron import valid_cron
+from shared.settings import SuiteSettings
 
 
-class Settings(BaseSettings):
+class Settings(SuiteSettings):
     """Settings of the API and of the worker; both read the same ones, in one process or in two."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="QUIETLINE_TRAINING_", frozen=True, extra="forbid", populate_by_name=True
-    )
+    model_config = SettingsConfigDict(env_prefix="QUIETLINE_TRAINING_")
 
-    mode: Annotated[Literal["development", "production"], Field(validation_alias="QUIETLINE_MODE")] = "development"
     database_url: str
     """Runs and their events: `sqlite:///...` or `postgresql+psycopg://...`."""
     dbos_database_url: str
@@ -45,8 +43,3 @@ class Settings(BaseSettings):
     """How long a run waits for a peer that does not answer."""
     queue_seconds: PositiveFloat = 0.25
     """How often the worker looks for queued runs."""
-
-    @property
-    def production(self) -> bool:
-        """Tells whether development keys are refused."""
-        return self.mode == "production"

@@ -36,22 +36,31 @@ class Rule:
     Attributes:
         slot: type of the slot that stands for it; None if it always stays and no later rule may touch it.
         pattern: finds it in the shadow; group 1, if there is one, is what is masked.
-        needs: without a match of this in the shadow, the pattern cannot match.
+        needs: the place in `Rules.needs` of what the pattern cannot match without.
         kept_after: a cue that ends right before it, within `CUE_WINDOW` symbols, and makes it stay.
         kept_as_sender: whether it stays when it equals the sender.
     """
 
     slot: str | None
     pattern: re.Pattern[str]
-    needs: re.Pattern[str]
+    needs: int
     kept_after: re.Pattern[str] | None
     kept_as_sender: bool
 
 
+@dataclass(frozen=True)
+class Rules:
+    """The rules in their order, and what they need, each once: many rules need the same."""
+
+    needs: tuple[re.Pattern[str], ...]
+    rules: tuple[Rule, ...]
+
+
 @cache
-def _rules() -> tuple[Rule, ...]:
+def _rules() -> Rules:
     content = json.loads(files(__package__).joinpath("rules.json").read_text("utf8"))
     fragments: dict[str, str] = content["fragments"]
+    needs = list(dict.fromkeys(entry["needs"] for entry in content["rules"]))
 
     def compiled(source: str) -> re.Pattern[str]:
         while found := re.search("<([A-Z_]+)>", source):
@@ -63,12 +72,12 @@ def _rules() -> tuple[Rule, ...]:
         return Rule(
             slot=entry["slot"],
             pattern=compiled(entry["pattern"]),
-            needs=compiled(entry["needs"]),
+            needs=needs.index(entry["needs"]),
             kept_after=compiled(content["cues"][cue]) if cue else None,
             kept_as_sender=entry.get("kept_as_sender", False),
         )
 
-    return tuple(rule(entry) for entry in content["rules"])
+    return Rules(tuple(compiled(source) for source in needs), tuple(rule(entry) for entry in content["rules"]))
 
 
 @cache
@@ -117,10 +126,9 @@ def _shadow(text: str) -> tuple[str, NDArray[np.intp]]:
 def _mask_once(text: str, sender: str) -> str:
     seen, places = _shadow(text)
     spans: list[tuple[int, int, str]] = []
-    present: dict[re.Pattern[str], bool] = {}
-    for rule in _rules():
-        if rule.needs not in present:
-            present[rule.needs] = rule.needs.search(seen) is not None
+    rules = _rules()
+    present = [needs.search(seen) is not None for needs in rules.needs]
+    for rule in rules.rules:
         if not present[rule.needs]:
             continue
         group = 1 if rule.pattern.groups else 0

@@ -15,6 +15,9 @@ GIVEN: Final = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚�
 ENGLISH_NAME: Final = "Taylor Morgan Jordan Casey Robin Jamie Alex Sam Lee Kim Ann Joe Charlotte Benjamin Samantha Jo"
 ROADS: Final = "中山人民解放建设和平新华文化胜利长江黄河东风光明"
 CJK: Final = re.compile("[\u4e00-\u9fff]")
+LONGEST_CODE: Final = 10
+"""A longer code is a password or a key, and those hold letters."""
+SHORTEST_FULL_NAME: Final = 7
 
 
 def fill(masked: str, seed: str) -> str:
@@ -46,6 +49,10 @@ def _digits(draw: Draw, length: int) -> str:
 
 
 def _code(draw: Draw, length: int) -> str:
+    return draw.text(DIGITS if length <= LONGEST_CODE else LETTERS + DIGITS, length)
+
+
+def _account(draw: Draw, length: int) -> str:
     return draw.text(DIGITS, length)
 
 
@@ -89,7 +96,10 @@ def _tracking(draw: Draw, length: int) -> str:
 def _name(draw: Draw, length: int, *, is_chinese: bool) -> str:
     if is_chinese and length <= 4:  # noqa: PLR2004 - the longest usual Chinese name
         return draw.text(SURNAMES, 1) + draw.text(GIVEN, length - 1)
-    names = [name for name in ENGLISH_NAME.split() if len(name) == length]
+    known = ENGLISH_NAME.split()
+    names = [name for name in known if len(name) == length]
+    if length >= SHORTEST_FULL_NAME:
+        names += [f"{first} {last}" for first in known for last in known if len(f"{first} {last}") == length]
     return names[draw.below(len(names))] if names else draw.text(LETTERS, length).capitalize()
 
 
@@ -106,7 +116,7 @@ MAKERS: Final[dict[str, Callable[[Draw, int], str]]] = {
     "code": _code,
     "id": _id,
     "card": _digits,
-    "account": _code,
+    "account": _account,
     "phone": _phone,
     "number": _digits,
     "plate": _plate,

@@ -6,8 +6,9 @@ Each service's app.py calls `new_api` once, registers blueprints made by `new_bl
 from shared.web.admission import BEARER, accepts_up_to, has_unstorable_text, is_storable, principal, public, requires
 from shared.web.api import new_api, new_blueprint, seal
 from shared.web.failures import ErrorTable
+from shared.web.faults import describe_faults, list_faults
 from shared.web.observation import configure_logging, request_id
-from shared.web.paging import PageQuery, decode_cursor, encode_cursor
+from shared.web.paging import PageQuery, decode_cursor, encode_cursor, make_page
 
 __all__ = [
     "BEARER",
@@ -16,9 +17,12 @@ __all__ = [
     "accepts_up_to",
     "configure_logging",
     "decode_cursor",
+    "describe_faults",
     "encode_cursor",
     "has_unstorable_text",
     "is_storable",
+    "list_faults",
+    "make_page",
     "new_api",
     "new_blueprint",
     "principal",

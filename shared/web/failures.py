@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from shared.database import as_problem, is_storage_full, storage_full
 from shared.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemDocument
+from shared.web.faults import describe_faults, list_faults
 
 ErrorTable = Mapping[type[Exception], tuple[str, str, int]]
 """A service's domain errors, each with the word, title and status of its problem."""
@@ -35,9 +36,7 @@ def declared_errors() -> dict[str | int | HTTPStatus, type[BaseModel] | dict[Any
         "413": "The body is too long",
         "415": "The media type does not fit",
         "422": "A value does not fit",
-        "429": "Too many requests",
         "500": "Something went wrong on our side",
-        "502": "A peer does not answer",
         "503": "The service is not ready",
         "507": "No room left",
     }
@@ -55,11 +54,8 @@ def _problem_response(problem: Problem) -> Response:
 
 def refuse_invalid(error: ValidationError) -> Response:
     """Says which value does not fit and why, without repeating the value."""
-    faults = [
-        {"where": ".".join(map(str, fault["loc"])) or "body", "why": fault["msg"]}
-        for fault in error.errors(include_input=False, include_url=False, include_context=False)
-    ]
-    detail = "; ".join(f"{fault['where']}: {fault['why']}" for fault in faults[:5])
+    faults = list_faults(error)
+    detail = describe_faults(faults)
     return _problem_response(Problem("invalid-value", "A value does not fit", 422, detail, extra={"faults": faults}))
 
 

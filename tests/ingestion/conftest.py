@@ -20,10 +20,9 @@ from werkzeug.test import TestResponse
 from services.ingestion.app import create_app, migrate
 from services.ingestion.settings import Settings
 from shared.auth import KeyEntry, KeyFile, Scope, hash_key
+from tests.databases import POSTGRES, empty_database
 
 NDJSON = "application/x-ndjson"
-POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")
-"""Address of a PostgreSQL server whose user may create databases, to run the same tests there: postgresql+psycopg://..."""
 
 
 @dataclass
@@ -131,10 +130,9 @@ class SqliteDatabases:
     def url_of(self, file: Path) -> str:
         return f"sqlite:///{file}"
 
-    def new(self, folder: Path, *, empty: bool = False) -> str:
+    def new(self, folder: Path) -> str:
         file = folder / "ingestion.sqlite"
-        if not empty:
-            file.write_bytes(self._migrated.read_bytes())
+        file.write_bytes(self._migrated.read_bytes())
         return self.url_of(file)
 
     def close(self) -> None:
@@ -159,8 +157,8 @@ class PostgresDatabases:
         self._names.append(name)
         return self._url.set(database=name).render_as_string(hide_password=False)
 
-    def new(self, folder: Path, *, empty: bool = False) -> str:  # noqa: ARG002 - files need a folder
-        return self._new("template1" if empty else self._template)
+    def new(self, folder: Path) -> str:  # noqa: ARG002 - files need a folder
+        return self._new(self._template)
 
     def close(self) -> None:
         with self._server.connect() as connection:
@@ -186,10 +184,11 @@ def settings_in(folder: Path, database_url: str) -> Settings:
 
 
 @pytest.fixture
-def empty_settings(tmp_path: Path, databases: Databases) -> Settings:
+def empty_settings(tmp_path: Path) -> Iterator[Settings]:
     """Settings of a service whose database has no tables."""
     write_key_file(tmp_path)
-    return settings_in(tmp_path, databases.new(tmp_path, empty=True))
+    with empty_database(tmp_path) as database_url:
+        yield settings_in(tmp_path, database_url)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import create_engine, event
 
 import shared.database
-from tests.ingestion.conftest import NDJSON, POSTGRES
+from tests.databases import POSTGRES
+from tests.ingestion.conftest import NDJSON
 
 GOOD = {"sender": "95588", "body": "你好", "received_at": "2025-06-01T12:00:00Z", "consent": True}
 

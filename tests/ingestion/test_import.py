@@ -5,6 +5,8 @@ import json
 
 import httpx
 import pytest
+import structlog
+from gunicorn.http.errors import ChunkMissingTerminator
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
@@ -23,6 +25,11 @@ def refusals(events):
     return {event["line"]: event["problem"]["detail"] for event in events if "line" in event}
 
 
+def ended(**tally):
+    nothing = {"read": 0, "accepted": 0, "refused": 0, "duplicates": 0, "without_category": 0, "unknown_columns": []}
+    return {"done": True} | nothing | tally
+
+
 def count_stored(ingestion) -> int:
     with reading(ingestion.engine) as session:
         return session.scalar(select(func.count()).select_from(ReportRow)) or 0
@@ -32,7 +39,7 @@ def test_every_line_is_accounted_for(ingestion):
     events = ingestion.import_bytes(
         b'{"text": "one"}\n\n{"text": ""}\nnonsense\n{"text": "one"}\n[1]\n{"body": "two", "label": "fraud"}'
     )
-    assert events[-1] == {"done": True, "read": 6, "accepted": 2, "refused": 3, "duplicates": 1}
+    assert events[-1] == ended(read=6, accepted=2, refused=3, duplicates=1, without_category=2)
     assert set(refusals(events)) == {3, 4, 6}
     assert all(event["problem"]["status"] == 422 for event in events if "line" in event)
 
@@ -99,9 +106,58 @@ def test_a_cut_line_does_not_pass_for_a_whole_one(ingestion):
         "POST", "/reports:import?source=desk", input_stream=io.BytesIO(body), content_type="text/csv",
         environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": str(len(body) + 5)},
     )  # fmt: skip
+    assert (answer.status_code, answer.json["type"]) == (400, "urn:quietline:problem:client-left")
+    assert count_stored(ingestion) == 0
+
+
+class Leaving(io.BytesIO):
+    """A body whose sender is gone in the end; what gunicorn then raises is no OSError."""
+
+    def read(self, _size: int | None = -1) -> bytes:
+        line = self.readline()
+        if not line:
+            raise ChunkMissingTerminator(b"")
+        return line
+
+
+def import_until_gone(ingestion, body):
+    return ingestion.call(
+        "POST", "/reports:import?source=desk", input_stream=Leaving(body), content_type=NDJSON,
+        environ_overrides={"wsgi.input_terminated": True},
+    )  # fmt: skip
+
+
+def test_a_client_that_leaves_at_once_is_no_fault_of_ours(ingestion, capfd):
+    structlog.reset_defaults()
+    answer = import_until_gone(ingestion, b'{"text": "one"}\n{"text": "two"}\n')
+    assert (answer.status_code, answer.json["type"]) == (400, "urn:quietline:problem:client-left")
+    logged = capfd.readouterr().out
+    assert "client_left" in logged
+    assert "error" not in logged
+    metrics = ingestion.app.test_client().get("/metrics").text
+    assert 'http_requests_total{endpoint="ingestion.import_reports",status="400"} 1.0' in metrics
+    assert 'status="5' not in metrics
+    assert count_stored(ingestion) == 0
+
+
+def test_a_client_that_leaves_later_keeps_what_was_stored(ingestion, monkeypatch, capfd):
+    structlog.reset_defaults()
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    answer = import_until_gone(ingestion, b'{"text": "one"}\n{"text": "two"}\n{"text": "three"}\n')
     last = json.loads(answer.text.splitlines()[-1])
-    assert (last["done"], last["problem"]["status"]) == (False, 400)
-    assert "hello wor" not in {item["text"] for item in ingestion.get("/reports").json["items"]}
+    assert (last["done"], last["accepted"], last["problem"]["status"]) == (False, 2, 400)
+    assert "same file again" in last["problem"]["detail"]
+    logged = capfd.readouterr().out
+    assert "client_left" in logged
+    assert "error" not in logged
+    assert count_stored(ingestion) == 2
+
+
+def test_a_client_that_leaves_after_nothing_but_refusals_gets_the_end_of_its_answer(ingestion, monkeypatch):
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    events = [json.loads(line) for line in import_until_gone(ingestion, b"nonsense\n" * 3).text.splitlines()]
+    assert [event.get("line") for event in events[:2]] == [1, 2]
+    assert (events[-1]["done"], events[-1]["refused"]) == (False, 3)
 
 
 def test_a_body_in_chunks_without_a_length_is_read_to_its_end(ingestion):
@@ -187,29 +243,34 @@ def test_a_client_that_reads_only_after_sending_is_not_waited_for(ingestion):
         (b'{"text": "a", "reporter": "\\u0000"}', "NUL"),
         (b"[" * 60_000, "nested too deep"),
         (b'{"text": ' + b'{"a":' * 9_000 + b"1" + b"}" * 9_001, "nested too deep"),
-        (b'{"text": 7}', "text"),
-        (b'{"text": ["a"]}', "text"),
-        (b'{"text": "a", "category": "spam"}', "category"),
-        (b'{"text": "a", "topic": "weather"}', "topic"),
-        (b'{"text": "a", "received_at": "never"}', "received_at"),
+        (b'{"text": 7}', "text: must be text"),
+        (b'{"text": ["a"]}', "text: must be text"),
+        (b'{"text": "a", "category": "spam"}', "category: must be one of 'personal', 'transactional', "),
+        (b'{"text": "a", "label": 7}', "label: must be one of 'personal', "),
+        (b'{"text": "a", "topic": "weather"}', "topic: must be one of code, "),
+        (b'{"text": "a", "received_at": "never"}', "received_at: must be a time, such as 2025-06-01T12:00:00+08:00"),
+        (b'{"text": "a", "received_at": {}}', "received_at: must be a time, such as 2025-06-01T12:00:00+08:00"),
+        (b'{"text": "a", "reporter": ""}', "reporter: must be 1 or more characters long"),
+        (b'{"text": "a", "id": true}', "id: must be text"),
         (b'{"text": "a", "received_at": "2027-01-01T00:00:00Z"}', "future"),
         (b'{"text": "a", "received_at": "1970-01-01T00:00:00Z"}', "before 2000"),
         (b'{"text": "a", "received_at": "0001-01-01T00:00:00+14:00"}', "before 2000"),
         (b'{"text": "' + b"a" * 2001 + b'"}', "longer than 2000"),
         (b'{"text": "   "}', "empty"),
         (b'{"text": "a", "sender": ""}', "sender"),
-        (b'{"sender": "95588"}', "text"),
+        (b'{"sender": "95588"}', "text: is missing"),
         (b"null", "no JSON object"),
         (b'"text"', "no JSON object"),
         (b"NaN", "no JSON object"),
         (b'{"text": "a"} trailing', "no JSON"),
     ],
-    ids=range(25),
+    ids=range(29),
 )
 def test_a_bad_line_is_refused_alone_and_in_words(ingestion, line, words):
     events = ingestion.import_bytes(b'{"text": "before"}\n' + line + b'\n{"text": "after"}\n')
-    assert events[-1] == {"done": True, "read": 3, "accepted": 2, "refused": 1, "duplicates": 0}
+    assert events[-1] == ended(read=3, accepted=2, refused=1, without_category=2)
     assert words in refusals(events)[2]
+    assert not any(phrase in refusals(events)[2] for phrase in ("Input should", "Value error", "Field required"))
 
 
 def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(ingestion):
@@ -217,7 +278,7 @@ def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(ingestion):
 
 
 def test_an_empty_file_is_an_import_of_nothing(ingestion):
-    assert ingestion.import_bytes(b"") == [{"done": True, "read": 0, "accepted": 0, "refused": 0, "duplicates": 0}]
+    assert ingestion.import_bytes(b"") == [ended()]
 
 
 def test_csv_is_read_by_the_names_of_its_columns(ingestion):
@@ -232,6 +293,47 @@ def test_csv_is_read_by_the_names_of_its_columns(ingestion):
     assert reports['您好，"贵宾"，\n请查收']["category"] == "promotion"
     assert reports['您好，"贵宾"，\n请查收']["received_at"] == "2025-05-01T10:00:00Z"
     assert reports["第二条"]["sender"] is None
+
+
+def test_a_misspelt_column_is_told(ingestion):
+    body = "text,categroy\n第一条,fraud\n第二条,porn\n".encode()
+    last = ingestion.import_bytes(body, content_type="text/csv")[-1]
+    assert last == ended(read=2, accepted=2, without_category=2, unknown_columns=["categroy"])
+
+
+def test_known_columns_and_those_that_stand_for_them_are_not_told(ingestion):
+    line = {
+        "body": "您好", "sender": "95588", "received_at": "2025-05-01T10:00:00Z", "label": "personal", "topic": "code",
+        "reporter": "a", "id": "1", "campaign": "x",
+    }  # fmt: skip
+    assert ingestion.import_lines([line])[-1] == ended(read=1, accepted=1)
+
+
+def test_lines_without_a_category_are_counted_whether_new_or_known(ingestion):
+    lines = [GOOD, {"text": "没有类别"}, {"text": "也没有", "category": None}, {"text": "不行", "category": "spam"}]
+    assert ingestion.import_lines(lines)[-1]["without_category"] == 2
+    assert ingestion.import_lines(lines)[-1] == ended(read=4, duplicates=3, refused=1, without_category=2)
+
+
+def test_names_of_unknown_columns_are_few_and_short(ingestion):
+    line = {"text": "您好"} | {f"{'列' * n}": 1 for n in range(30, 60)}
+    names = ingestion.import_lines([line] * 3)[-1]["unknown_columns"]
+    assert names == [*("列" * n for n in range(30, 41))]
+    many = {"text": "您好"} | {f"column {n}": 1 for n in range(30)}
+    assert ingestion.import_lines([many])[-1]["unknown_columns"] == [f"column {n}" for n in range(20)]
+
+
+def test_what_looks_like_no_name_is_not_repeated(ingestion):
+    secrets = ["13912345678", "call 13912345678", "您好，加我微信", "[red]", "", "\x1b[31m", "a\nb"]
+    assert ingestion.import_lines([{"text": "您好", name: 1} for name in secrets])[-1]["unknown_columns"] == [
+        "(no name)"
+    ]
+
+
+def test_texts_that_were_taken_for_names_are_not_repeated(ingestion):
+    events = ingestion.import_lines([{"今晚老地方见": "personal"}, {"您的快递已到": "transactional"}])
+    assert events[-1] == ended(read=2, refused=2)
+    assert "老地方" not in str(events)
 
 
 def test_an_open_quote_swallows_no_line(ingestion):

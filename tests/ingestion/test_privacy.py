@@ -2,12 +2,15 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from services.ingestion import store
+from shared.database import reading
+from tests.databases import POSTGRES
 from tests.ingestion.conftest import NDJSON
 
 SECRETS = (
@@ -140,3 +143,43 @@ def test_no_table_holds_what_was_masked_or_what_proves_who_one_is(ingestion):
     assert "蓝色大象今晚跳舞" in content
     for secret in ("9988776", "opaque-reporter-token", "idempotency-key-0001", made["secret"]):
         assert secret not in content
+
+
+def files_with(ingestion, planted: str) -> list[str]:
+    """Names the files of the database that hold the text, whether SQLite still reads it or not."""
+    folder = Path(ingestion.engine.url.database).parent
+    found = [file.name for file in folder.glob("ingestion.sqlite*") if planted.encode() in file.read_bytes()]
+    assert (folder / "ingestion.sqlite").exists()
+    return found
+
+
+def withdraw(ingestion, made: dict) -> None:
+    proof = {"X-Receipt-Secret": made["secret"]}
+    assert ingestion.call("DELETE", f"/reports/{made['receipt']}", by="phone", headers=proof).status_code == 204
+
+
+@pytest.mark.skipif(POSTGRES is not None, reason="PostgreSQL minds its files itself")
+def test_no_file_of_the_database_holds_a_withdrawn_text(ingestion):
+    made = {}
+    for n in range(60):
+        planted = f"蓝色大象{'甲乙丙丁戊己庚辛壬癸'[n // 10]}{'子丑寅卯辰巳午未申酉'[n % 10]}今晚跳舞"
+        made[planted] = ingestion.report(planted + "，不见不散" * (n % 7) * 20).json
+    for report in ingestion.get("/reports?limit=200").json["items"]:
+        ingestion.post(f"/reports/{report['id']}/label", {"category": "personal"})
+    withdrawn = list(made)[::3]
+    assert files_with(ingestion, withdrawn[0]) != []
+    for planted in withdrawn:
+        withdraw(ingestion, made[planted])
+        assert files_with(ingestion, planted) == []
+    assert all(files_with(ingestion, planted) for planted in set(made) - set(withdrawn))
+
+
+@pytest.mark.skipif(POSTGRES is not None, reason="PostgreSQL minds its files itself")
+def test_a_text_that_was_withdrawn_while_somebody_read_goes_with_the_next_snapshot(ingestion):
+    ingestion.import_lines([{"text": "一", "category": "porn"}, {"text": "二", "category": "fraud"}])
+    made = ingestion.report("蓝色大象今晚跳舞").json
+    with reading(ingestion.engine) as session:
+        session.execute(text("SELECT count(*) FROM reports"))
+        withdraw(ingestion, made)
+    ingestion.freeze()
+    assert files_with(ingestion, "蓝色大象今晚跳舞") == []

@@ -226,8 +226,9 @@ def test_a_corpus_is_exempt_from_the_reporter_cap_and_has_a_weight(ingestion):
 
 def verified(campaign: int, reporter: str, kind: SourceKind = SourceKind.OPERATOR) -> VerifiedReport:
     return VerifiedReport(
-        "id", "text", "fraud", None, campaign, "source", kind, 1.0, reporter, "en", datetime(2025, 1, 1, tzinfo=UTC)
-    )
+        "id", "text", "fraud", None, campaign, "source", kind, 1.0, reporter, "en", datetime(2025, 1, 1, tzinfo=UTC),
+        pattern=campaign, in_training=False, campaign_in_training=False,
+    )  # fmt: skip
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc")), min_size=1, max_size=200))

@@ -117,5 +117,6 @@ def test_a_release_for_newer_phones_is_refused(model: bytes, card: ReleaseCard) 
 
 
 def test_a_verdict_holds_no_text(scorer: Scorer) -> None:
-    assert {field.name for field in fields(Verdict)} == {"category", "probabilities", "action", "reason", "release"}
+    names = {field.name for field in fields(Verdict)}
+    assert names == {"category", "probabilities", "action", "reason", "release", "threshold"}
     assert "加薇" not in repr(scorer.explain(SOLICITATION))

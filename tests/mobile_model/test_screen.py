@@ -10,7 +10,8 @@ from mobile_model.advice import Language
 from mobile_model.policy import Reason
 from mobile_model.scorer import Explanation, Scorer, Verdict
 from mobile_model.screen import highlighted, marked_passages, printable
-from shared.categories import Action, Category
+from shared.categories import HARASSMENT, Action, Category, Strictness
+from shared.release_card import ReleaseCard, Threshold
 from tests.mobile_model.texts import BENIGN, SOLICITATION, any_text
 
 CODE = "您的验证码是118203，5分钟内有效，请勿告诉任何人。"
@@ -106,6 +107,53 @@ def test_a_message_is_never_taken_for_markup(scorer: Scorer) -> None:
 def test_every_reason_is_said_in_every_language(language: Language, reason: Reason) -> None:
     verdict = Verdict(Category.PORN, dict.fromkeys(Category, 0.1), Action.ALLOW, reason, "20260101-000000-0123abcd")
     assert shown(screen.verdict_panel("a", Explanation(verdict, (0.0,), (0, 1)), language))
+
+
+@pytest.mark.parametrize(
+    ("reason", "probability", "chinese", "english"),
+    [
+        (Reason.BELOW_WARN, 0.41, "骚扰共 41%，不到提醒线 62%", "harassment 41% in all, a warning needs 62%"),
+        (
+            Reason.BELOW_WARN,
+            0.6199,
+            "骚扰共 61.99%，不到提醒线 62.00%",
+            "harassment 61.99% in all, a warning needs 62.00%",
+        ),
+        (Reason.WARN, 0.75, "骚扰共 75%，达到提醒线 62%", "harassment 75% in all, a warning needs 62%"),
+        (Reason.BLOCK, 0.88, "骚扰共 88%，达到拦截线 88%", "harassment 88% in all, blocking needs 88%"),
+    ],
+)
+def test_the_two_numbers_that_decided_are_compared(
+    reason: Reason, probability: float, chinese: str, english: str
+) -> None:
+    probabilities = dict.fromkeys(Category, 0.0) | {Category.FRAUD: probability}
+    threshold = Threshold(warn=0.62, block=0.88)
+    verdict = Verdict(Category.FRAUD, probabilities, Action.ALLOW, reason, "20260101-000000-0123abcd", threshold)
+    for language, words in ((Language.CHINESE, chinese), (Language.ENGLISH, english)):
+        assert screen.why(verdict, language) == words
+        panel = shown(screen.verdict_panel("a", Explanation(verdict, (0.0,), (0, 1)), language))
+        assert words in " ".join(panel.split())
+
+
+def test_the_comparison_is_the_one_that_the_policy_made(scorer: Scorer, card: ReleaseCard) -> None:
+    texts = [SOLICITATION[:length] for length in range(len(SOLICITATION))]
+    verdicts = [scorer.score(text) for text in texts]
+    assert {verdict.reason for verdict in verdicts} >= {Reason.BELOW_WARN, Reason.WARN, Reason.BLOCK}
+    for verdict in verdicts:
+        if verdict.category not in HARASSMENT:
+            assert screen.comparison(verdict, Language.ENGLISH) == ""
+            continue
+        assert verdict.threshold == card.thresholds[Strictness.NORMAL][verdict.category]
+        assert (verdict.harassment >= verdict.threshold.warn) == (verdict.reason is not Reason.BELOW_WARN)
+        assert (verdict.harassment >= verdict.threshold.block) == (verdict.reason is Reason.BLOCK)
+
+
+def test_passages_of_one_character_are_named_only_where_there_are_no_others() -> None:
+    assert screen.because_of("加微信看片", explained([0, 0, 4, 0, 0]), Language.ENGLISH) == "because of: 微信看"
+    text = "a薇bcdefgh加微信"
+    explanation = explained([0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2])
+    assert screen.because_of(text, explanation, Language.ENGLISH).split(": ")[1] in {"加微信", "h加微信"}
+    assert screen.because_of("薇", explained([1]), Language.CHINESE) == "因为：薇"
 
 
 def test_an_explanation_says_where_it_looked(scorer: Scorer) -> None:

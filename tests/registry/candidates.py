@@ -99,7 +99,7 @@ def make_candidate(
         },
         "bounds": {
             strictness: {
-                action: RateBound(wanted=0.01, upper=0.02, confidence=0.95, messages=300, false_positives=2)
+                action: RateBound(wanted=0.01, upper=0.02, confidence=0.95, campaigns=300, campaigns_hit=2)
                 for action in ("warn", "block")
             }
             for strictness in Strictness
@@ -116,3 +116,11 @@ def make_candidate(
 
 def as_json(text: bytes) -> Any:
     return json.loads(text)
+
+
+FIRST = make_candidate(1)
+SECOND = make_candidate(2, evidence=good_evidence(FIRST.version))
+BAD = make_candidate(3, evidence=good_evidence(category_porn=group("category", "porn", 60, 60)))
+"""One that the gate refuses."""
+UNKNOWN = "20200101-000000-00000000"
+"""The version of a release that was never submitted."""

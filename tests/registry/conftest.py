@@ -21,7 +21,7 @@ from services.registry.app import create_app, create_static_app, migrate
 from services.registry.files import Disk
 from services.registry.settings import Settings
 from shared.auth import KeyEntry, KeyFile, Scope, hash_key
-from tests.registry.candidates import Candidate
+from tests.registry.candidates import FIRST, SECOND, Candidate
 
 POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")
 """Address of a PostgreSQL server whose user may create databases, to run the same tests there: postgresql+psycopg://..."""
@@ -99,6 +99,24 @@ class Phone:
     def version(self) -> str | None:
         release = self.store.current()
         return release.card.version if release else None
+
+
+def problem(answer: TestResponse) -> str:
+    """Gives the word of the problem that the answer must be."""
+    assert answer.content_type == "application/problem+json"
+    assert answer.json is not None
+    assert answer.json["status"] == answer.status_code
+    word: str = answer.json["type"].removeprefix("urn:quietline:problem:")
+    return word
+
+
+def with_two_releases(registry: Registry) -> None:
+    """Puts one release into service, and another one a day later."""
+    registry.submit(FIRST)
+    registry.promote(FIRST)
+    registry.clock.pass_by(days=1)
+    registry.submit(SECOND)
+    registry.promote(SECOND)
 
 
 def new_phone(registry: Registry, folder: Path, draw: int = 50) -> Phone:

@@ -6,17 +6,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from services.cli import main
 from services.registry.app import migrate
-from services.registry.commands import keys
 from services.registry.metadata import DevelopmentKeysError
 from services.registry.signing import ROLES
 from shared.auth import KeyRing, Scope
 from shared.release_card import root_fingerprint
-from tests.registry.candidates import good_evidence, make_candidate
+from tests.registry.candidates import FIRST
 from tests.registry.conftest import Clock, Registry, new_phone, settings_in
-
-FIRST = make_candidate(1)
-SECOND = make_candidate(2, evidence=good_evidence(FIRST.version))
 
 
 class Terminal:
@@ -31,7 +28,7 @@ class Terminal:
         words = command.split()
         for name in wanted[words[0]]:
             words += [f"--{name}", places.get(name.replace("-", "_"), str(self.folder / paths[name]))]
-        return CliRunner().invoke(keys, [word.replace("@", f"{self.folder}/") for word in words])
+        return CliRunner().invoke(main, ["keys", *(word.replace("@", f"{self.folder}/") for word in words)])
 
 
 @pytest.fixture
@@ -54,7 +51,7 @@ def bearer_key(result: Result) -> str:
 @pytest.fixture
 def production(terminal) -> tuple[Registry, Result]:
     made = terminal.type("init --out @away")
-    settings = settings_in(terminal.folder, production=True)
+    settings = settings_in(terminal.folder, mode="production")
     migrate(settings)
     registry = Registry(settings, Clock(at=Clock.now()))
     registry.start()
@@ -92,7 +89,7 @@ class TestInit:
     def test_the_targets_key_can_stay_offline(self, terminal):
         assert terminal.type("init --out @away --targets-offline").exit_code == 0
         assert {file.name.partition("-")[0] for file in (terminal.folder / "away").iterdir()} == {"root", "targets"}
-        settings = settings_in(terminal.folder, production=True)
+        settings = settings_in(terminal.folder, mode="production")
         migrate(settings)
         Registry(settings, Clock(at=Clock.now())).start()
 

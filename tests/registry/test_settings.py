@@ -1,4 +1,4 @@
-"""Settings come from the environment, and a mode that is misspelt is not taken for development."""
+"""Settings come from the environment, and none that is needed is made up."""
 
 import pytest
 from pydantic import ValidationError
@@ -14,30 +14,11 @@ GIVEN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
+@pytest.mark.parametrize("missing", GIVEN)
+def test_a_missing_setting_is_an_error(monkeypatch, missing):
     for name, value in GIVEN.items():
         monkeypatch.setenv(f"QUIETLINE_REGISTRY_{name}", value)
-    monkeypatch.delenv("QUIETLINE_MODE", raising=False)
-
-
-def test_development_is_the_mode_unless_told():
-    assert not Settings().production
-
-
-@pytest.mark.parametrize(("mode", "production"), [("production", True), ("development", False)])
-def test_the_mode_comes_from_one_variable_for_all_services(monkeypatch, mode, production):
-    monkeypatch.setenv("QUIETLINE_MODE", mode)
-    assert Settings().production is production
-
-
-def test_an_unknown_mode_is_an_error(monkeypatch):
-    monkeypatch.setenv("QUIETLINE_MODE", "prod")
-    with pytest.raises(ValidationError):
-        Settings()
-
-
-def test_a_missing_setting_is_an_error(monkeypatch):
-    monkeypatch.delenv("QUIETLINE_REGISTRY_PUBLISH_DIR")
-    with pytest.raises(ValidationError, match="publish_dir"):
+    assert Settings().database_url == GIVEN["DATABASE_URL"]
+    monkeypatch.delenv(f"QUIETLINE_REGISTRY_{missing}")
+    with pytest.raises(ValidationError, match=missing.lower()):
         Settings()

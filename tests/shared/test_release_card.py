@@ -13,7 +13,7 @@ DIGEST = "sha256:" + "0" * 64
 
 
 def card_content() -> dict[str, Any]:
-    bound = {"wanted": 0.01, "upper": 0.02, "confidence": 0.95, "messages": 100, "false_positives": 0}
+    bound = {"wanted": 0.01, "upper": 0.02, "confidence": 0.95, "campaigns": 100, "campaigns_hit": 0}
     return {
         "version": "20260301-080000-0123abcd",
         "created_at": "2026-03-01T08:00:00Z",

@@ -14,8 +14,10 @@ from services.client import SuiteClient
 from shared.categories import HARASSMENT, Action
 
 
-def import_lines(client: SuiteClient, lines: Iterable[bytes], source: str = "scenario") -> dict[str, Any]:
-    *_, last = client.import_reports(lines, source=source, source_kind="corpus")
+def import_lines(
+    client: SuiteClient, lines: Iterable[bytes], source: str = "scenario", source_kind: str = "corpus"
+) -> dict[str, Any]:
+    *_, last = client.import_reports(lines, source=source, source_kind=source_kind)
     assert last["done"]
     return last
 
@@ -29,9 +31,9 @@ def run_to_the_end(client: SuiteClient, snapshot: str) -> dict[str, Any]:
     return ended
 
 
-def walk_the_road(client: SuiteClient, lines: list[bytes], phone: Path) -> dict[str, Any]:
+def walk_the_road(client: SuiteClient, lines: list[bytes], phone: Path, **source: str) -> dict[str, Any]:
     """Imports, freezes, trains, promotes and updates a phone; gives the run."""
-    imported = import_lines(client, lines)
+    imported = import_lines(client, lines, **source)
     assert imported["read"] == imported["accepted"] + imported["duplicates"] == len(lines)
     snapshot = client.post("/ingestion/v1/snapshots")
     run = run_to_the_end(client, snapshot["id"])

@@ -18,6 +18,24 @@ from services.embedded import DataDirectory
 START_SECONDS = 60
 
 
+ROOT = Path(__file__).parents[2]
+
+
+def run_command(
+    *arguments: str, folder: Path | None = None, seconds: float = 60, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Runs `quietline` as from a terminal in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "services", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+    )
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

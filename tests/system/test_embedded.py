@@ -1,8 +1,5 @@
-"""The embedded suite does the main job, ends at Ctrl-C, and says in words why it cannot start."""
+"""The embedded suite ends at Ctrl-C, loses nothing, keeps secrets, and says in words why it cannot start."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,8 +9,8 @@ import httpx
 import pytest
 
 from services.ingestion.starter_corpus import read_starter_corpus
-from tests.system.scenario import import_lines, typical_corpus, walk_the_road
-from tests.system.suite import RunningSuite, free_port, running_suite, until
+from tests.system.scenario import import_lines, typical_corpus
+from tests.system.suite import RunningSuite, free_port, run_command, running_suite, until
 
 pytestmark = [pytest.mark.system, pytest.mark.enable_socket]
 
@@ -25,34 +22,9 @@ def lines() -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def idle_suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
-    """A suite without reports, for tests that only look at it."""
+    """A suite for tests that train nothing."""
     with running_suite(tmp_path_factory.mktemp("idle") / "var") as suite:
         yield suite
-
-
-def run_command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "services", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=os.environ | environment,
-    )
-
-
-def test_the_main_job_from_report_to_verdict_twice(lines: list[bytes], tmp_path: Path) -> None:
-    with running_suite(tmp_path / "var") as suite:
-        client = suite.client()
-        first = walk_the_road(client, lines, tmp_path / "phone")
-        second = walk_the_road(client, lines, tmp_path / "phone")
-        assert second["snapshot"] == first["snapshot"]
-        assert second["release"] != first["release"]
-        models = [client.get_bytes(f"/registry/v1/releases/{run['release']}/model") for run in (first, second)]
-        assert models[0] == models[1]
-        assert suite.data.running_at() == suite.address
-        assert suite.interrupt() < 5
-        assert suite.data.running_at() is None
 
 
 def test_ctrl_c_in_the_middle_of_a_fit_ends_in_five_seconds_and_the_run_goes_on(
@@ -100,33 +72,25 @@ def test_two_suites_on_one_folder_are_refused(idle_suite: RunningSuite) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_no_text_number_or_key_is_in_the_logs(tmp_path: Path) -> None:
+def test_no_text_number_or_key_is_in_the_logs(idle_suite: RunningSuite) -> None:
     planted = "种下的句子请勿外传"
-    with running_suite(tmp_path / "var") as suite:
-        report = {
-            "sender": "+8613900001234",
-            "body": planted,
-            "received_at": datetime.now(UTC).isoformat(),
-            "consent": True,
-        }
-        key = suite.data.admin_key()
-        client = suite.client()
-        receipt = client.post("/ingestion/v1/reports", report)
-        httpx.post(
-            f"{suite.address}/ingestion/v1/reports",
-            json=report | {"category": planted},
-            headers={"Authorization": f"Bearer {key}"},
-        )
-        httpx.post(
-            f"{suite.address}/ingestion/v1/reports",
-            content=planted.encode(),
-            headers={"Authorization": f"Bearer {key}"},
-        )
-        suite.interrupt()
-        log = suite.log()
-    assert '"event": "request"' in log
-    for secret in (planted, "13900001234", key, receipt["secret"]):
-        assert secret not in log
+    report = {
+        "sender": "+8613900001234",
+        "body": planted,
+        "received_at": datetime.now(UTC).isoformat(),
+        "consent": True,
+    }
+    key = idle_suite.data.admin_key()
+    headers = {"Authorization": f"Bearer {key}"}
+    address = f"{idle_suite.address}/ingestion/v1/reports"
+    before = idle_suite.log().count('"POST"')
+    receipt = httpx.post(address, json=report, headers=headers)
+    assert receipt.is_success
+    httpx.post(address, json=report | {"category": planted}, headers=headers)
+    httpx.post(address, content=planted.encode(), headers=headers)
+    until(lambda: idle_suite.log().count('"POST"') == before + 3, "three requests are logged", 5)
+    for secret in (planted, "13900001234", key, receipt.json()["secret"]):
+        assert secret not in idle_suite.log()
 
 
 def test_the_front_page_and_the_three_documents_open(idle_suite: RunningSuite) -> None:
@@ -147,21 +111,3 @@ def test_errors_of_the_front_page_are_problems_too(idle_suite: RunningSuite) -> 
 def test_what_the_suite_keeps_is_for_its_owner_alone(idle_suite: RunningSuite) -> None:
     for path in (idle_suite.data.path / "ingestion" / "ingestion.sqlite", idle_suite.data.admin_key_file):
         assert path.stat().st_mode & 0o077 == 0
-
-
-def test_production_makes_no_key_by_itself_and_says_so_in_one_line(tmp_path: Path) -> None:
-    done = run_command("up", "--data", str(tmp_path / "var"), "--port", str(free_port()), QUIETLINE_MODE="production")
-    assert done.returncode == 2
-    assert "quietline keys init" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert not list((tmp_path / "var").rglob("*key*"))
-
-
-def test_commands_without_a_suite_say_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("ql_x")
-    done = run_command("--address", f"http://127.0.0.1:{free_port()}", "--key-file", str(tmp_path / "key"), "snapshot")
-    assert done.returncode == 2
-    assert "quietline up" in done.stderr
-    missing = run_command("--key-file", str(tmp_path / "none"), "snapshot")
-    assert missing.returncode == 2
-    assert len(missing.stderr.strip().splitlines()) == 1

@@ -38,6 +38,12 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
+def blank_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves the plots out, which test_evaluation.py looks at: they take longer than all the rest."""
+    monkeypatch.setattr("services.training.steps.render_report", lambda *_: b"<!doctype html>")
+
+
+@pytest.fixture
 def database_urls(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Addresses of an empty database for runs and of one for DBOS."""
     if POSTGRES is None:

@@ -68,9 +68,9 @@ def test_the_published_counts_are_those_of_the_phone(legitimate: int, harassment
     for strictness in Strictness:
         for action in ("warn", "block"):
             bound = found.bounds[strictness][action]
-            assert bound.false_positives == hits(found, sample, strictness, action)
-            assert bound.messages == legitimate
-            assert bound.upper == upper_bound(bound.false_positives, bound.messages, bound.confidence)
+            assert bound.campaigns_hit == hits(found, sample, strictness, action)
+            assert bound.campaigns == legitimate
+            assert bound.upper == upper_bound(bound.campaigns_hit, bound.campaigns, bound.confidence)
 
 
 @pytest.mark.parametrize("strictness", list(Strictness))
@@ -81,7 +81,7 @@ def test_the_wanted_rate_is_kept_where_there_are_messages_enough(strictness: Str
     found = calibrate(sample, recipe)
     bound = found.bounds[strictness]["warn"]
     assert bound.upper <= bound.wanted == recipe.wanted.of(strictness)
-    assert upper_bound(bound.false_positives + 1, bound.messages, bound.confidence) > bound.wanted, "no hit is wasted"
+    assert upper_bound(bound.campaigns_hit + 1, bound.campaigns, bound.confidence) > bound.wanted, "no hit is wasted"
     assert found.bounds[strictness]["block"].upper <= bound.wanted * recipe.block_share
 
 
@@ -101,7 +101,7 @@ def test_the_bound_holds_for_messages_that_nobody_looked_at() -> None:
 def test_too_few_messages_publish_the_bound_that_was_reached() -> None:
     found = calibrate(scores(np.full(30, 0.4), np.full(100, 0.99)), Recipe())
     bound = found.bounds[Strictness.NORMAL]["warn"]
-    assert bound.false_positives == 0
+    assert bound.campaigns_hit == 0
     assert bound.upper == upper_bound(0, 30, 0.95) > bound.wanted
 
 
@@ -134,7 +134,7 @@ def test_near_copies_count_once_by_their_worst() -> None:
     campaigns = list(sample.campaigns)
     campaigns[:3] = ["one campaign"] * 3
     bound = calibrate(replace(sample, campaigns=campaigns), Recipe()).bounds[Strictness.NORMAL]["warn"]
-    assert bound.messages == 2
+    assert bound.campaigns == 2
 
 
 def test_strictness_is_graded_even_where_no_rate_can_be_proven() -> None:

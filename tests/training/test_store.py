@@ -4,16 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine
 
 from services.training import runs, store
-from services.training.app import MIGRATIONS, migrate
 from services.training.runs import Ending, Progress, Run, RunHasEndedError, State, Step, UnknownRunError
-from services.training.settings import Settings
-from shared.database import _alembic_config, is_at_head, reading, writing
+from shared.database import reading, writing
 from tests.training.conftest import MOMENT
 
 RUN = Run("a" * 32, State.QUEUED, "latest", {"seed": 1, "wanted": {"gentle": 0.1}}, "trainer", MOMENT)
@@ -28,25 +23,6 @@ def add(engine: Engine, run: Run = RUN) -> Run:
 def kinds(engine: Engine, after: int = 0) -> list[tuple[int, str]]:
     with reading(engine) as session:
         return [(event.number, event.kind) for event in store.events_after(session, RUN.id, after)]
-
-
-def test_the_newest_revision_equals_the_models(engine: Engine) -> None:
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, store.Table.metadata) == []
-
-
-def test_migrating_twice_is_migrating_once(engine: Engine, settings: Settings) -> None:
-    migrate(settings)
-    assert is_at_head(engine, MIGRATIONS)
-
-
-def test_every_revision_can_be_taken_back(engine: Engine) -> None:
-    config = _alembic_config(MIGRATIONS)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-    assert inspect(engine).get_table_names() == ["alembic_version"]
 
 
 def test_a_run_is_read_back_as_it_was_written(engine: Engine) -> None:

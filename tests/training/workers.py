@@ -1,5 +1,6 @@
 """A real worker in this process, and how tests wait for it."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from sqlalchemy import Engine
 from services.training import store
 from services.training.peers import Peers
 from services.training.recipe import Recipe, WantedRates
-from services.training.runs import Run
+from services.training.runs import Run, Step
 from services.training.schedules import new_run
 from services.training.settings import Settings
 from services.training.worker import Worker
@@ -52,6 +53,21 @@ def run_of(engine: Engine, run_id: str) -> Run:
         return store.find_run(session, run_id)
 
 
+def run_count(engine: Engine) -> int:
+    with reading(engine) as session:
+        return len(store.list_runs(session, 10))
+
+
+def events(engine: Engine, run_id: str) -> list[tuple[str, dict[str, object]]]:
+    with reading(engine) as session:
+        return [(event.kind, json.loads(event.content)) for event in store.events_after(session, run_id, 0)]
+
+
+def is_fitting(engine: Engine, run_id: str) -> bool:
+    progress = run_of(engine, run_id).progress
+    return progress is not None and progress.step is Step.FIT and progress.done > 0
+
+
 def wait_for_end(engine: Engine, run_id: str) -> Run:
     until(lambda: run_of(engine, run_id).state.is_end, "the run ends")
     return run_of(engine, run_id)
@@ -59,9 +75,10 @@ def wait_for_end(engine: Engine, run_id: str) -> Run:
 
 @contextmanager
 def working(settings: Settings, peers: Peers) -> Iterator[Worker]:
+    """A worker that has really ended afterwards, however slow the machine: the next test needs DBOS for itself."""
     worker = Worker(settings, peers)
     worker.start()
     try:
         yield worker
     finally:
-        worker.stop()
+        worker.stop(DEADLINE_SECONDS)

@@ -6,13 +6,14 @@ Nothing of a corpus is part of Quietline; whoever has one imports it, and cites 
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from services.ingestion.importers.english import read_mishra
 from services.ingestion.importers.fbs import is_fbs_name, read_fbs
-from services.ingestion.importers.files import ImportFileError, open_text
+from services.ingestion.importers.files import ImportFileError, open_text, unreadable
 from services.ingestion.importers.nus import read_nus
 from services.ingestion.importers.plain import read_csv_file, read_jsonl_file
 
@@ -43,20 +44,36 @@ def source_name(path: Path) -> str:
 def read_reports(path: Path, format_name: str | None = None) -> Iterator[bytes]:
     """Gives one line of JSON for each report of a file or folder, as they are read.
 
-    Files may be UTF-8, UTF-16 with its mark, or GB18030.
+    Files may be UTF-8, UTF-16 with its mark, or GB18030. The first report is read at once, so that a file that cannot
+    be used is refused before anything is done with it.
 
     Args:
         path: a file, or for `fbs` also the folder of its files.
         format_name: one of `FORMATS`; guessed if not given.
 
     Raises:
-        ImportFileError: if the format cannot be guessed, or the file is not what it should be. What was given before
-            can be imported again: ingestion takes nothing twice.
+        ImportFileError: at once, if the file cannot be read, is no text, does not begin as its format does or holds
+            nothing; later, if it does not go on so. What was given before can be imported again: ingestion takes
+            nothing twice.
     """
-    name = format_name or _guess(path)
-    if name not in FORMATS:
-        raise ImportFileError(f"there is no format {name}; known are {', '.join(FORMATS)}")
-    return FORMATS[name](path)
+    try:
+        name = format_name or _guess(path)
+        if name not in FORMATS:
+            raise ImportFileError(f"there is no format {name}; known are {', '.join(FORMATS)}")
+        lines = FORMATS[name](path)
+        return chain(_beginning(lines, path), lines)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _beginning(lines: Iterator[bytes], path: Path) -> list[bytes]:
+    """Takes off the lines up to the first report; blank ones count too, where lines are numbered."""
+    taken: list[bytes] = []
+    for line in lines:
+        taken.append(line)
+        if line.strip():
+            return taken
+    raise ImportFileError(f"{path.name} holds no reports")
 
 
 def _guess(path: Path) -> str:

@@ -13,6 +13,11 @@ class ImportFileError(Exception):
     """A file cannot be imported; the text says why in words."""
 
 
+def unreadable(path: Path, error: OSError) -> ImportFileError:
+    """Gives the error of a file that the system does not let us read."""
+    return ImportFileError(f"cannot read {path.name}: {error.strerror or error}")
+
+
 def find_encoding(path: Path, fallback: str = "gb18030") -> str:
     """Tells how a text file is encoded.
 
@@ -33,7 +38,7 @@ def find_encoding(path: Path, fallback: str = "gb18030") -> str:
             file.seek(0)
             return _most_fitting(file, path.name, fallback)
     except OSError as error:
-        raise ImportFileError(f"cannot read {path.name}: {error.strerror}") from error
+        raise unreadable(path, error) from error
 
 
 def _most_fitting(file: BinaryIO, name: str, fallback: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
 
-from services.ingestion.importers.files import ImportFileError, line_of
+from services.ingestion.importers.files import ImportFileError, line_of, unreadable
 from shared.categories import Category
 from shared.redaction.drawing import Draw
 
@@ -78,7 +78,7 @@ def read_nus(path: Path) -> Iterator[bytes]:
                 yield from _lines(messages)
             parser.Parse(b"", True)  # noqa: FBT003 - expat's own way to say that this is the end
     except OSError as error:
-        raise ImportFileError(f"cannot read {path.name}: {error.strerror}") from error
+        raise unreadable(path, error) from error
     except expat.ExpatError as error:
         raise ImportFileError(f"{path.name}, line {error.lineno}: no well-formed XML") from error
     except ImportFileError as error:

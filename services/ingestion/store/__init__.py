@@ -1,6 +1,13 @@
 """The only SQL of the ingestion service. Rows become domain values here; whoever calls opens the transaction."""
 
-from services.ingestion.store.campaigns import Campaign, find_campaign, has_waiting, list_campaigns, place_waiting
+from services.ingestion.store.campaigns import (
+    Campaign,
+    find_campaign,
+    has_waiting,
+    list_campaigns,
+    place_waiting,
+    take_turns,
+)
 from services.ingestion.store.receipts import (
     StoredReceipt,
     add_receipt,
@@ -30,8 +37,9 @@ from services.ingestion.store.snapshots import (
     frequent_reporters,
     list_snapshots,
     read_verified,
+    remember_training,
 )
-from services.ingestion.store.statements import consistent
+from services.ingestion.store.statements import consistent, empty_log
 
 __all__ = [
     "Campaign",
@@ -47,6 +55,7 @@ __all__ = [
     "consistent",
     "count_labels",
     "count_verified",
+    "empty_log",
     "find_campaign",
     "find_receipt",
     "find_receipt_of_key",
@@ -63,5 +72,7 @@ __all__ = [
     "place_waiting",
     "read_verified",
     "register_source",
+    "remember_training",
+    "take_turns",
     "withdraw",
 ]

@@ -1,14 +1,14 @@
 """What goes into a snapshot, and the snapshots that there are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from services.ingestion.reports import SourceKind
-from services.ingestion.store.statements import before, insert_unless_known, is_postgresql
+from services.ingestion.store.statements import before, chunks, insert_unless_known, is_postgresql
 from services.ingestion.store.tables import PatternRow, ReportRow, SnapshotRow, SourceRow
 
 
@@ -27,7 +27,13 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedReport:
-    """What of a verified report goes into a snapshot."""
+    """What of a verified report goes into a snapshot, or decides how.
+
+    Attributes:
+        pattern: fingerprint of the text.
+        in_training: whether the pattern was in the training part of an earlier snapshot.
+        campaign_in_training: whether any pattern of its campaign was.
+    """
 
     id: str
     text: str
@@ -40,6 +46,9 @@ class VerifiedReport:
     reporter: str
     language: str
     received_at: datetime
+    pattern: int
+    in_training: bool
+    campaign_in_training: bool
 
 
 def count_verified(session: Session) -> dict[str, int]:
@@ -63,11 +72,13 @@ def frequent_reporters(session: Session, more_than: float) -> dict[str, int]:
 
 def read_verified(session: Session, at_once: int) -> Iterator[list[VerifiedReport]]:
     """Gives all verified reports in the order of their ids, some at a time, so that memory stays flat."""
+    other = aliased(PatternRow)
+    campaign_in_training = exists().where(other.campaign == PatternRow.campaign, other.in_training)
     query = (
         select(
             ReportRow.id, ReportRow.text, ReportRow.category, ReportRow.topic, PatternRow.campaign,
             ReportRow.source, SourceRow.kind, SourceRow.weight, ReportRow.reporter, ReportRow.language,
-            ReportRow.received_at,
+            ReportRow.received_at, PatternRow.fingerprint, PatternRow.in_training, campaign_in_training,
         )
         .join(PatternRow, PatternRow.fingerprint == ReportRow.fingerprint)
         .join(SourceRow, SourceRow.name == ReportRow.source)
@@ -79,6 +90,13 @@ def read_verified(session: Session, at_once: int) -> Iterator[list[VerifiedRepor
             VerifiedReport(report_id, text, category or "", topic, campaign, source, SourceKind(kind), *others)
             for report_id, text, category, topic, campaign, source, kind, *others in rows
         ]
+
+
+def remember_training(session: Session, patterns: Sequence[int]) -> None:
+    """Notes that a snapshot's training part holds reports of these patterns, so that no later one holds them out."""
+    for part in chunks(sorted(patterns)):
+        is_one = PatternRow.fingerprint.in_(part)
+        session.connection().execute(update(PatternRow).where(is_one).values(in_training=True))
 
 
 def add_snapshot(session: Session, snapshot: Snapshot) -> bool:

@@ -1,6 +1,8 @@
 """What all of store/ needs to write statements for both databases."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -10,6 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 
 MAX_PARAMETERS: Final = 5000
+PATIENCE_MILLISECONDS: Final = 200
+"""How long readers of SQLite may put off that the log is emptied."""
 
 Item = TypeVar("Item")
 
@@ -67,6 +71,22 @@ def before(
 ) -> ColumnElement[bool]:
     """Gives the condition of all rows after a position in a list that is sorted by both columns, downwards."""
     return or_(first < position[0], and_(first == position[0], second < position[1]))
+
+
+def empty_log(engine: Engine) -> None:
+    """Takes what was deleted out of SQLite's write-ahead log too, which keeps it long after the transaction.
+
+    Readers are hardly waited for, since no writer gets its turn in the meantime: what the log still holds because of
+    them, or because the disk is full, goes with the next call. PostgreSQL minds its log itself.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with closing(engine.raw_connection()) as connection:
+        connection.detach()  # The short patience is this connection's own.
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={PATIENCE_MILLISECONDS}")
+        with suppress(sqlite3.OperationalError):
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def consistent(engine: Engine) -> Engine:

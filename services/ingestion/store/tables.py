@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, false
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import JSON
@@ -86,7 +86,11 @@ class PatternRow(Tables):
     fingerprint: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
     signature: Mapped[bytes] = mapped_column(LargeBinary)
     """Empty for a source's name, and when no report has the text any more."""
-    campaign: Mapped[int] = mapped_column(BigInteger, index=True)
+    campaign: Mapped[int] = mapped_column(BigInteger)
+    in_training: Mapped[bool] = mapped_column(server_default=false())
+    """Whether a report of it was ever in the training part of a snapshot; never taken back."""
+
+    __table_args__ = (Index("ix_patterns_campaign_in_training", "campaign", "in_training"),)
 
 
 class BandRow(Tables):

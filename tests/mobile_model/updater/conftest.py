@@ -59,3 +59,13 @@ def repository(clock: Clock) -> Repository:
 @pytest.fixture
 def phone(tmp_path: Path, repository: Repository) -> Phone:
     return new_phone(tmp_path / "phone", repository)
+
+
+@pytest.fixture
+def victim(phone: Phone, repository: Repository) -> Phone:
+    """A phone with a good release, while the publisher has just published another."""
+    repository.offer(repository.add_release(1))
+    phone.update()
+    repository.clock.pass_by(hours=1)
+    repository.offer(repository.add_release(2))
+    return phone

@@ -26,6 +26,8 @@ from shared.release_card import (
 
 SOURCE = "https://source.example/tuf/"
 ROLES = ("root", "targets", "snapshot", "timestamp")
+METADATA = ("timestamp", "snapshot", "targets")
+MODEL, CARD, CHANNEL = "model.onnx.gz", "card.json", "channels/stable.json"
 Tamper = Callable[[bytes], Iterator[bytes]]
 
 
@@ -65,7 +67,7 @@ def make_card(number: int, model: bytes, **changed: Any) -> ReleaseCard:
         },
         "bounds": {
             strictness: {
-                action: RateBound(wanted=0.01, upper=0.02, confidence=0.95, messages=300, false_positives=2)
+                action: RateBound(wanted=0.01, upper=0.02, confidence=0.95, campaigns=300, campaigns_hit=2)
                 for action in ("warn", "block")
             }
             for strictness in Strictness

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from mobile_model.updater import UpdateError
 from tests.mobile_model.updater.conftest import new_phone
 from tests.mobile_model.updater.repository_simulator import ROLES, Clock, Repository, make_model
-from tests.mobile_model.updater.test_attacks import change_a_byte, cut_off, never_end, no_network
+from tests.mobile_model.updater.tampering import change_a_byte, cut_off, never_end, no_network
 
 TAMPERING = (change_a_byte, cut_off, never_end, no_network)
 

@@ -1,5 +1,7 @@
 """A phone follows its channel: new releases, rollouts, roll backs, withdrawals, rotated keys."""
 
+import json
+
 import pytest
 
 from mobile_model.updater import UpdateKind
@@ -194,3 +196,8 @@ def test_a_folder_without_a_phone_cannot_be_updated(tmp_path, repository):
     with pytest.raises(NotInitialisedError, match="phone init"):
         phone.update()
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_what_was_published_is_what_the_specification_says(repository):
+    timestamp = json.loads(repository.files["metadata/timestamp.json"])
+    assert timestamp["signed"]["meta"]["snapshot.json"].keys() == {"version", "length", "hashes"}

@@ -1,0 +1,30 @@
+"""Empty databases for tests: SQLite files, or databases on the PostgreSQL server that the environment names."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url
+
+POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")
+"""Address of a PostgreSQL server whose user may create databases, to run the same tests there: postgresql+psycopg://..."""
+
+
+@contextmanager
+def empty_database(folder: Path) -> Iterator[str]:
+    """Gives the address of a database without tables, which is gone afterwards on a server."""
+    if POSTGRES is None:
+        yield f"sqlite:///{folder / 'empty.sqlite'}"
+        return
+    name = f"quietline_{uuid.uuid4().hex}"
+    server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    try:
+        yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        server.dispose()
