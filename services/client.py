@@ -7,6 +7,8 @@ from typing import Any, Final
 import httpx
 
 TIMEOUT: Final = httpx.Timeout(60, connect=5)
+PAGE: Final = 200
+"""How many items of a list are asked for at once: as many as the services give."""
 
 
 class SuiteError(Exception):
@@ -36,6 +38,16 @@ class SuiteClient:
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
         """Reads a JSON object."""
         return self._object("GET", path, params=query)
+
+    def get_all(self, path: str) -> Iterator[dict[str, Any]]:
+        """Reads a list to its end, page by page."""
+        query: dict[str, str | int] = {"limit": PAGE}
+        while True:
+            page = self.get(path, **query)
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            query["cursor"] = page["next_cursor"]
 
     def get_bytes(self, path: str) -> bytes:
         """Reads a file."""

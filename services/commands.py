@@ -1,6 +1,7 @@
 """Commands that talk to a running suite: import, snapshot, release."""
 
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,13 @@ def release() -> None:
 @release.command("list")
 @click.pass_obj
 def list_releases(target: Target) -> None:
-    """Show the candidates and releases, newest first."""
+    """Show the candidates and releases, newest first, and which is in service on which channel."""
     table = Table(Column("version", no_wrap=True), "state", "submitted", "why")
     with target.connect() as client:
-        for item in client.get("/registry/v1/releases")["items"]:
-            table.add_row(item["version"], item["state"], _minute(item["submitted_at"]), "; ".join(item["reasons"]))
+        channels = list(client.get_all("/registry/v1/channels"))
+        for item in client.get_all("/registry/v1/releases"):
+            state = "\n".join([item["state"], *_offers(item["version"], channels)])
+            table.add_row(item["version"], state, _minute(item["submitted_at"]), "; ".join(item["reasons"]))
     out.print(table)
 
 
@@ -121,6 +124,15 @@ def history(target: Target, channel: str, day: Any) -> None:
             what = f"{item['event']}{share} {version}".strip()
             table.add_row(_minute(item["at"]), what, item["approver"], item["release"] or "none", _approval(item))
     out.print(table)
+
+
+def _offers(version: str, channels: list[dict[str, Any]]) -> Iterator[str]:
+    """Says on which channels a release is in service, or offered to a share of the phones."""
+    for channel in channels:
+        if version == channel["release"]:
+            yield f"on {channel['name']}"
+        elif version == channel["candidate"]:
+            yield f"on {channel['name']} at {channel['percentage']} %"
 
 
 def _minute(at: str) -> str:

@@ -27,8 +27,6 @@ err = Console(stderr=True, highlight=False)
 def train(target: Target, snapshot_id: str, data: Path | None, out_dir: Path) -> None:
     """Train: a run on the suite, or with --data here and now without a suite. 训练模型。"""
     if data is not None:
-        if next(data.rglob("*.jsonl"), None) is None:
-            raise click.ClickException(f"{data} holds no .jsonl file")
         try:
             train_folder(data, out_dir, err)
         except LocalTrainingError as error:

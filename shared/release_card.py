@@ -172,7 +172,7 @@ class PairedCounts(_Frozen):
     def _counts_add_up(self) -> Self:
         parts = self.both_right + self.only_candidate_right + self.only_reference_right + self.both_wrong
         if parts != self.messages:
-            raise ValueError(f"the four counts of {self.name} give {parts}, not {self.messages}")
+            raise ValueError("the four counts must add up to `messages`")
         return self
 
     @property

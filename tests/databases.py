@@ -13,10 +13,10 @@ POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")
 
 
 @contextmanager
-def empty_database(folder: Path) -> Iterator[str]:
-    """Gives the address of a database without tables, which is gone afterwards on a server."""
+def empty_database(folder: Path, file_name: str = "empty.sqlite") -> Iterator[str]:
+    """Gives the address of a database without tables: a file in the folder, or on a server until it is given back."""
     if POSTGRES is None:
-        yield f"sqlite:///{folder / 'empty.sqlite'}"
+        yield f"sqlite:///{folder / file_name}"
         return
     name = f"quietline_{uuid.uuid4().hex}"
     server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")

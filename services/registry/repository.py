@@ -283,6 +283,8 @@ def _require(folder: KeyFolder, root: Root, role: str) -> CryptoSigner:
     signer = _find(folder, root, role)
     if signer is None:
         name = folder.file_name(role, root.get_key(root.roles[role].keyids[0]))
+        if role == "root":  # production refuses to run with a root key in the folder of keys
+            raise KeyOfflineError(f"the root key is offline; name the folder that holds {name} with --root-keys")
         raise KeyOfflineError(
             f"the {role} key is offline; put {name} into the folder of keys for as long as this takes"
         )

@@ -10,7 +10,7 @@ from werkzeug.datastructures import FileStorage
 from services.registry.documents import CandidateForm
 from shared.problems import Problem
 from shared.release_card import Evidence, ReleaseCard
-from shared.web import is_storable
+from shared.web import describe_faults, is_storable, list_faults
 
 MAX_SUBMISSION_BYTES: Final = 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 64 * 1024
@@ -80,9 +80,6 @@ def _parsed(model: type[ReleaseCard] | type[Evidence], text: str, name: str) -> 
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        faults = [
-            {"where": ".".join(map(str, (name, *fault["loc"]))), "why": fault["msg"]}
-            for fault in error.errors(include_input=False, include_url=False, include_context=False)
-        ]
-        detail = "; ".join(f"{fault['where']}: {fault['why']}" for fault in faults[:5])
+        faults = list_faults(error, name)
+        detail = describe_faults(faults)
         raise Problem(f"malformed-{name}", f"The {name} does not fit", 422, detail, extra={"faults": faults}) from error

@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -32,7 +32,7 @@ from services.training.settings import Settings
 from shared.auth import Scope
 from shared.database import reading, writing
 from shared.problems import Problem
-from shared.web import BEARER, ErrorTable, decode_cursor, encode_cursor, new_blueprint, principal, requires
+from shared.web import BEARER, ErrorTable, decode_cursor, make_page, new_blueprint, principal, requires
 
 ERRORS: Final[ErrorTable] = {
     UnknownRunError: ("unknown-run", "There is no such run", 404),
@@ -95,14 +95,10 @@ def _add_runs(
     @requires(*READERS)
     def list_runs(query: RunsQuery) -> dict[str, Any]:
         """Gives runs of any state, or of one."""
-        position = decode_cursor(query.cursor, (str, str))
-        before = (_moment(position[0]), position[1]) if position else None
+        before = decode_cursor(query.cursor, (datetime, str))
         with reading(engine) as session:
-            found = store.list_runs(session, query.limit + 1, before, query.state)
-        page = found[: query.limit]
-        has_more = len(found) > len(page)
-        cursor = encode_cursor([page[-1].created_at.isoformat(), page[-1].id]) if has_more else None
-        return {"items": [run.document() for run in page], "next_cursor": cursor}
+            found = store.list_runs(session, query.limit + 1, (before[0], before[1]) if before else None, query.state)
+        return make_page(found, query.limit, Run.document, lambda last: [last.created_at, last.id])
 
     @blueprint.get("/runs/<run_id>", responses={200: RunAnswer}, security=BEARER, summary="Show a run")
     @requires(*READERS)
@@ -238,20 +234,6 @@ def _refuse_unknown_snapshot(peers: Peers, snapshot: str) -> None:
         raise Problem("unknown-snapshot", "There is no such snapshot", 422, hint) from error
     except PeerError as error:
         log.warning("snapshot_not_checked", why=type(error).__name__)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise _bad_cursor()
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise _bad_cursor() from error
-
-
-def _bad_cursor() -> Problem:
-    return Problem("bad-cursor", "The cursor is not one of ours", 400, "Use next_cursor of the page before, as it is.")
 
 
 def _event_number(last_event_id: str | None) -> int:

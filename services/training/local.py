@@ -84,14 +84,18 @@ def train_folder(
         OSError: if the results cannot be written.
     """
     recipe = recipe or Recipe()
-    with Progress(*step_columns(), console=console, expand=True) as progress:
-        bars: dict[Step, TaskID] = {
-            step: progress.add_task(step, total=1, start=False, note="") for step in Step if step is not Step.SUBMIT
-        }
-        try:
-            return _train(data, out, base, recipe=recipe, created_at=now(), bars=_Bars(progress, bars))
-        except RunFailure as failure:
-            raise LocalTrainingError(f"nothing can be learned from {data}: {failure}") from failure
+    try:
+        with console.status(f"Reading {data}"):  # which leaves nothing behind, as bars do, above a complaint of a line
+            messages = _read(data, base, recipe)
+        with Progress(*step_columns(), console=console, expand=True) as progress:
+            bars: dict[Step, TaskID] = {
+                step: progress.add_task(step, total=1, start=False, note="")
+                for step in Step
+                if step not in {Step.READ, Step.SUBMIT}
+            }
+            return _train(messages, out, recipe=recipe, created_at=now(), bars=_Bars(progress, bars))
+    except RunFailure as failure:
+        raise LocalTrainingError(f"nothing can be learned from {data}: {failure}") from failure
 
 
 @dataclass(frozen=True)
@@ -112,15 +116,8 @@ class _Bars:
         self.progress.update(self.tasks[step], completed=total, note="")
 
 
-def _train(
-    data: Path, out: Path, base: Iterable[bytes], *, recipe: Recipe, created_at: datetime, bars: _Bars
-) -> Evaluation:
+def _train(messages: Messages, out: Path, *, recipe: Recipe, created_at: datetime, bars: _Bars) -> Evaluation:
     folder = RunFolder(str(out.parent), out.name)
-    on_read = bars.of(Step.READ)
-    lines = [*_read_lines("base", base, "base"), *_read_folder(data, on_read)]
-    messages = _resolve(_as_messages(lines, recipe), [line.label for line in lines], recipe)
-    messages.refuse_if_unusable()
-    bars.end(Step.READ)
     on_fit = bars.of(Step.FIT)
     examples = examples_of(messages.training, recipe, on_fit)
     classifier = fit(examples, recipe, on_fit)
@@ -151,12 +148,18 @@ def _train(
     return evaluation
 
 
-def _read_folder(data: Path, on_read: Callable[[int, int, str | None], None]) -> Iterator[_Line]:
+def _read(data: Path, base: Iterable[bytes], recipe: Recipe) -> Messages:
+    lines = [*_read_lines("base", base, "base"), *_read_folder(data)]
+    messages = _resolve(_as_messages(lines, recipe), [line.label for line in lines], recipe)
+    messages.refuse_if_unusable()
+    return messages
+
+
+def _read_folder(data: Path) -> Iterator[_Line]:
     paths = sorted(data.rglob("*.jsonl"))
     if not paths:
         raise LocalTrainingError(f"{data} holds no .jsonl file")
-    for number, path in enumerate(paths):
-        on_read(number, len(paths), path.name)
+    for path in paths:
         name = path.relative_to(data).with_suffix("").as_posix()
         try:
             with path.open("rb") as lines:

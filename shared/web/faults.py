@@ -1,5 +1,6 @@
 """Why a value does not fit, in plain words: never the value, and never a name that the client made up."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -22,6 +23,7 @@ DAY: Final = "must be a day, such as 2025-06-01"
 WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "missing": "is missing",
+        "json_invalid": "cannot be read as JSON",
         "extra_forbidden": "holds a member that is not known",
         "string_type": TEXT,
         "string_unicode": TEXT,
@@ -66,12 +68,20 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
 
 OTHERWISE: Final = "does not fit"
 
+CONSTANT: Final = re.compile(r"(?<!')\b(?:True|False|None)\b(?!')")
+JSON_CONSTANTS: Final[Mapping[str, str]] = MappingProxyType({"True": "true", "False": "false", "None": "null"})
+"""What a value must be, pydantic spells as Python does, and whoever sends JSON does not."""
 
-def list_faults(error: ValidationError) -> list[dict[str, str]]:
-    """Gives the place of each value that does not fit (`where`), and the reason (`why`), each pair once."""
+
+def list_faults(error: ValidationError, within: str = "") -> list[dict[str, str]]:
+    """Gives the place of each value that does not fit (`where`), and the reason (`why`), each pair once.
+
+    Args:
+        error: what pydantic said.
+        within: name of the document that does not fit, put before its places; the body of the request if not given.
+    """
     found = dict.fromkeys(
-        (_place(fault), WORDS.get(fault["type"], OTHERWISE).format(**fault.get("ctx", {})))
-        for fault in error.errors(include_input=False, include_url=False)
+        (_place(fault, within), _reason(fault)) for fault in error.errors(include_input=False, include_url=False)
     )
     return [{"where": where, "why": why} for where, why in list(found)[:MOST_FAULTS]]
 
@@ -81,11 +91,18 @@ def describe_faults(faults: list[dict[str, str]]) -> str:
     return "; ".join(f"{fault['where']}: {fault['why']}" for fault in faults[:5])
 
 
-def _place(fault: ErrorDetails) -> str:
+def _reason(fault: ErrorDetails) -> str:
+    limits = fault.get("ctx", {})
+    if "expected" in limits:
+        limits["expected"] = CONSTANT.sub(lambda constant: JSON_CONSTANTS[constant[0]], limits["expected"])
+    return WORDS.get(fault["type"], OTHERWISE).format(**limits)
+
+
+def _place(fault: ErrorDetails, within: str) -> str:
     """Names the place by members that we know: what the client named itself is left out."""
     place: list[Any] = list(fault["loc"])
     if fault["type"] == "extra_forbidden":
         place.pop()
     elif place and place[-1] == "[key]":
         place[-2:] = []
-    return ".".join(map(str, place)) or "body"
+    return ".".join(map(str, [within, *place] if within else place)) or "body"

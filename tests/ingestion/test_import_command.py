@@ -1,32 +1,13 @@
 """`quietline import` and `quietline demo --reports`: a file that is none is refused first, and the rest is told."""
 
 import logging
-from contextlib import contextmanager
 
-import httpx
 import pytest
 import structlog
 from click.testing import CliRunner
-from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from services.cli import main
-from services.client import SuiteClient
-
-
-class InProcess:
-    """A running suite, as far as imports are concerned."""
-
-    def __init__(self, ingestion) -> None:
-        self._app = DispatcherMiddleware(lambda *_: [], {"/ingestion": ingestion.app})
-
-    @contextmanager
-    def connect(self):
-        client = SuiteClient("http://suite", "moderator")
-        client._http = httpx.Client(
-            transport=httpx.WSGITransport(app=self._app), base_url=client.address, headers=client._http.headers
-        )
-        yield client
-        client.close()
+from tests.in_process import InProcessSuite
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +21,7 @@ def _quiet_suite():
 @pytest.fixture
 def run(ingestion, monkeypatch):
     """Runs the command against the service."""
-    monkeypatch.setattr("services.cli.Target", lambda *_: InProcess(ingestion))
+    monkeypatch.setattr("services.cli.Target", lambda *_: InProcessSuite("moderator", ingestion=ingestion.app))
     return lambda file: CliRunner().invoke(main, ["import", str(file)])
 
 

@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine, make_url, text
 from werkzeug.test import TestResponse
 
 from mobile_model.updater import HttpFetcher, PhoneStore, UpdateOutcome, update
@@ -21,10 +19,8 @@ from services.registry.app import create_app, create_static_app, migrate
 from services.registry.files import Disk
 from services.registry.settings import Settings
 from shared.auth import KeyEntry, KeyFile, Scope, hash_key
+from tests.databases import empty_database
 from tests.registry.candidates import FIRST, SECOND, Candidate
-
-POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")
-"""Address of a PostgreSQL server whose user may create databases, to run the same tests there: postgresql+psycopg://..."""
 
 
 @dataclass
@@ -168,17 +164,8 @@ def write_key_file(folder: Path) -> None:
 @pytest.fixture
 def database_url(tmp_path: Path) -> Iterator[str]:
     """The address of an empty database."""
-    if POSTGRES is None:
-        yield f"sqlite:///{tmp_path / 'registry.sqlite'}"
-        return
-    name = f"quietline_{uuid.uuid4().hex}"
-    server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    with empty_database(tmp_path, "registry.sqlite") as url:
+        yield url
 
 
 @pytest.fixture

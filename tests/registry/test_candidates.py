@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -152,6 +153,23 @@ def test_a_part_that_does_not_fit_is_a_problem_and_nothing_is_kept(untouched, ch
     answer = untouched.call("POST", "/candidates", by="training", data=parts)
     assert (answer.status_code, problem(answer)) == (status, word)
     assert untouched.get("/releases").json["items"] == []
+
+
+def test_what_does_not_fit_of_a_part_is_told_in_our_words_without_what_was_sent(untouched):
+    planted = "plante 13900001234 planted"
+    counts = dict.fromkeys(("both_right", "only_candidate_right", "only_reference_right", "both_wrong"), 1)
+    group = {"kind": "topic", "name": planted, "messages": 5} | counts
+    evidence = {"reference": planted, "held_out_digest": f"sha256:{'0' * 64}", "groups": [group], planted: 1}
+    parts = FIRST.parts() | {"evidence": (io.BytesIO(json.dumps(evidence).encode()), "evidence")}
+    answer = untouched.call("POST", "/candidates", by="training", data=parts)
+    assert problem(answer) == "malformed-evidence"
+    assert answer.json["faults"] == [
+        {"where": "evidence.reference", "why": "must fit ^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$"},
+        {"where": "evidence.groups.0", "why": "the four counts must add up to `messages`"},
+        {"where": "evidence", "why": "holds a member that is not known"},
+    ]
+    assert answer.json["detail"].startswith("evidence.reference: must fit ^")
+    assert planted not in answer.text
 
 
 def test_a_submission_of_more_than_a_mebibyte_is_refused_unread(untouched):

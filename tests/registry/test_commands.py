@@ -130,9 +130,12 @@ class TestRotate:
         assert phone.version == FIRST.version
 
     @pytest.mark.usefixtures("production")
-    def test_without_the_root_key_nothing_is_rotated(self, terminal):
+    @pytest.mark.parametrize("brought", ["", " --root-keys @keys", " --root-keys @tuf"])
+    def test_without_the_root_key_nothing_is_rotated_and_it_says_how_to_name_it(self, terminal, brought):
         before = sorted((terminal.folder / "keys").iterdir())
-        fails(terminal.type("rotate --role timestamp"), "the root key is offline; put root-")
+        [root_key] = (terminal.folder / "away").iterdir()
+        words = f"the root key is offline; name the folder that holds {root_key.name} with --root-keys"
+        fails(terminal.type(f"rotate --role timestamp{brought}"), words)
         assert sorted((terminal.folder / "keys").iterdir()) == before
 
     def test_an_offline_targets_key_is_rotated_where_it_lies(self, terminal):

@@ -35,6 +35,7 @@ class Outer(BaseModel):
     agreed: bool = True
     category: Category = Category.FRAUD
     consent: Literal[True] = True
+    kind: Literal["True", "spouse", None] = None
     at: AwareDatetime | None = None
     day: date | None = None
     inner: Inner = Inner()
@@ -62,7 +63,8 @@ def faults_of(content: object) -> list[dict[str, str]]:
         ({"count": 9}, "count", "must be less than 9"),
         ({"agreed": PLANTED}, "agreed", "must be true or false"),
         ({"category": PLANTED}, "category", ONE_OF),
-        ({"consent": PLANTED}, "consent", "must be True"),
+        ({"consent": PLANTED}, "consent", "must be true"),
+        ({"kind": PLANTED}, "kind", "must be 'True', 'spouse' or null"),
         ({"at": PLANTED}, "at", "must be a time, such as 2025-06-01T12:00:00+08:00"),
         ({"at": "2025-06-01T12:00:00"}, "at", "must be a time, such as 2025-06-01T12:00:00+08:00"),
         ({"day": PLANTED}, "day", "must be a day, such as 2025-06-01"),
@@ -82,6 +84,22 @@ def faults_of(content: object) -> list[dict[str, str]]:
 )
 def test_each_fault_is_told_once_and_in_plain_words(content, where, why):
     assert faults_of(content) == [{"where": where, "why": why}]
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "why"),
+    [
+        (f'{{"text": "{PLANTED}', "card", "cannot be read as JSON"),
+        ("[" * 10_000, "card", "cannot be read as JSON"),
+        ("null", "card", "must be an object"),
+        (f'{{"{PLANTED}": 1}}', "card", "holds a member that is not known"),
+        ('{"inner": {"share": 2}}', "card.inner.share", "must be 1.0 or less"),
+    ],
+)
+def test_the_document_that_does_not_fit_is_named_where_it_is_not_the_body(content, where, why):
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate_json(content)
+    assert list_faults(caught.value, "card") == [{"where": where, "why": why}]
 
 
 def test_faults_are_told_in_one_line():

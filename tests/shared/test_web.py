@@ -1,11 +1,14 @@
 """The promises that every service's HTTP side makes."""
 
 import errno
+import io
 from collections.abc import Callable
 
 import pytest
+import structlog
 from flask import request
 from flask.testing import FlaskClient
+from gunicorn.http.errors import ChunkMissingTerminator, NoMoreData
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
@@ -154,6 +157,58 @@ def test_only_holders_of_the_scope_may_call(headers: dict[str, str], status: int
 
 def test_the_key_is_checked_before_the_body_is_read() -> None:
     assert make_client().post("/v1/notes", data=b"{", content_type="application/json").status_code == 401
+
+
+class Leaving:
+    """A body whose sender is gone in the end; like gunicorn's, it has `read` only."""
+
+    def __init__(self, content: bytes, error: Exception | None) -> None:
+        self._content = io.BytesIO(content)
+        self._error = error
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._content.read(size)
+        if not block and self._error is not None:
+            raise self._error
+        return block
+
+
+@pytest.mark.parametrize(
+    ("error", "announced"),
+    [
+        (ChunkMissingTerminator(b""), {"wsgi.input_terminated": True}),
+        (NoMoreData(), {"wsgi.input_terminated": True}),
+        (ConnectionResetError(errno.ECONNRESET, PLANTED), {"CONTENT_LENGTH": "99"}),
+        (None, {"CONTENT_LENGTH": "99"}),
+    ],
+    ids=["chunk broken", "chunk missing", "connection reset", "length not reached"],
+)
+@pytest.mark.parametrize("content", [b"", b'{"text": "a"}'], ids=["at once", "in the end"])
+def test_a_client_that_leaves_is_no_fault_of_ours(
+    capfd: pytest.CaptureFixture[str], content: bytes, error: Exception | None, announced: dict[str, object]
+) -> None:
+    structlog.reset_defaults()
+    answer = make_client().post(
+        "/v1/notes", content_type="application/json", headers=bearer(REPORTER),
+        environ_overrides=announced | {"wsgi.input": Leaving(content, error)},
+    )  # fmt: skip
+    assert (answer.status_code, answer.content_type) == (400, PROBLEM_MEDIA_TYPE)
+    assert answer.get_json(force=True)["type"] == "urn:quietline:problem:client-left"
+    logged = capfd.readouterr().out
+    assert "client_left" in logged
+    assert answer.headers["X-Request-Id"] in logged.partition("client_left")[2].partition("\n")[0]
+    assert "error" not in logged
+    assert PLANTED not in logged + answer.text
+
+
+def test_a_body_in_chunks_is_taken_to_its_end_and_its_limit_holds() -> None:
+    chunks = {"wsgi.input_terminated": True}
+    for body, status in ((b'{"text": "a"}', 200), (b" " * 70_000, 413)):
+        answer = make_client().post(
+            "/v1/notes", input_stream=io.BytesIO(body), content_type="application/json",
+            headers=bearer(REPORTER), environ_overrides=chunks,
+        )  # fmt: skip
+        assert answer.status_code == status
 
 
 def test_a_view_may_set_its_own_limit_or_none() -> None:

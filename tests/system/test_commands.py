@@ -20,7 +20,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for variable in ("QUIETLINE_ADDRESS", "QUIETLINE_KEY_FILE", "QUIETLINE_MODE", "QUIETLINE_PHONE"):
         monkeypatch.delenv(variable, raising=False)
-    (tmp_path / "directory").mkdir()
+    for directory in ("directory", "unread", "unlearned"):
+        (tmp_path / directory).mkdir()
     for name, content in {
         "empty.csv": b"",
         "empty.jsonl": b"",
@@ -33,6 +34,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "gb18030.csv": "text,category\n您的快递有异常请联系客服退款,fraud\n".encode("gb18030"),
         "key": b"ql_key",
         "no-key": b"\n",
+        "unread/one.jsonl": b'{"text": "a", "label": "porn"}\n{\n',
+        "unlearned/one.jsonl": b'{"text": "a", "label": "porn"}\n',
     }.items():
         (tmp_path / name).write_bytes(content)
     return tmp_path
@@ -87,6 +90,8 @@ def type_in(line: str) -> click.testing.Result:
         ("train", "`quietline up` makes it"),
         ("train --data missing", "does not exist"),
         ("train --data directory", "holds no .jsonl file"),
+        ("train --data unread", "unread/one.jsonl, line 2: it is no JSON"),
+        ("train --data unlearned", "nothing can be learned from unlearned"),
         ("release promote newest", "`quietline release list` shows those there are"),
         ("release withdraw newest --reason bad", "`quietline release list` shows those there are"),
         ("release withdraw 20260101-000000-0123abcd", "--reason"),

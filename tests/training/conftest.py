@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from services.training.app import create_app, migrate
@@ -19,10 +18,8 @@ from services.training.peers import Peers
 from services.training.settings import Settings
 from shared.auth import KeyEntry, KeyFile, Scope, hash_key
 from shared.database import open_engine
+from tests.databases import empty_database
 from tests.training.fakes import FakeIngestion, FakeRegistry, both
-
-POSTGRES = os.environ.get("QUIETLINE_TEST_POSTGRES")
-"""Address of a PostgreSQL server whose user may create databases, to run the same tests there: postgresql+psycopg://..."""
 
 MOMENT = datetime(2025, 6, 1, 12, 0, 30, 500, tzinfo=UTC)
 
@@ -46,21 +43,8 @@ def blank_report(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def database_urls(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Addresses of an empty database for runs and of one for DBOS."""
-    if POSTGRES is None:
-        yield f"sqlite:///{tmp_path / 'training.sqlite'}", f"sqlite:///{tmp_path / 'dbos.sqlite'}"
-        return
-    names = [f"quietline_{uuid.uuid4().hex}" for _ in range(2)]
-    server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        for name in names:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    url = make_url(POSTGRES)
-    runs, dbos = (url.set(database=name).render_as_string(hide_password=False) for name in names)
-    yield runs, dbos
-    with server.connect() as connection:
-        for name in names:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    with empty_database(tmp_path, "training.sqlite") as runs, empty_database(tmp_path, "dbos.sqlite") as dbos:
+        yield runs, dbos
 
 
 @pytest.fixture
