@@ -58,15 +58,21 @@ def phone() -> None:
 @state_option
 def init(root_file: Path, source: str, channel: str, state: Path, *, replace: bool) -> None:
     """Make a phone that trusts a root, and show the root's fingerprint to compare. 初始化。"""
-    if not root_file.exists():
-        raise click.ClickException(f"there is no {root_file}; {_WHERE_ROOTS_ARE}")
+    root = _read_root(root_file)
     try:
-        fingerprint = PhoneStore(state).initialise(read_file(root_file), source, channel=channel, replace=replace)
+        fingerprint = PhoneStore(state).initialise(root, source, channel=channel, replace=replace)
     except InvalidRootError as error:
         raise click.ClickException(f"{root_file}: {error}; {_WHERE_ROOTS_ARE}") from error
     except UpdateError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{state} trusts the root {fingerprint}")
+
+
+def _read_root(file: Path) -> bytes:
+    try:
+        return read_file(file)
+    except click.ClickException as error:
+        raise click.ClickException(f"{error.message}; {_WHERE_ROOTS_ARE}") from error
 
 
 @phone.command(name="update")
@@ -84,9 +90,9 @@ def fetch(source: str | None, state: Path) -> None:
 
 def _and_what_goes_on(words: str, store: PhoneStore) -> str:
     """Adds to what went wrong in an update what scores messages nevertheless."""
-    if not store.is_initialised():
-        return words
     try:
+        if not store.is_initialised():
+            return words
         going_on = standing(store, utc_now())
     except UpdateError:
         return words

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,8 +95,7 @@ def walk(data: DataDirectory, reports: Path | None, console: Console) -> None:
     """Walks the road once; a second time makes a second release."""
     began_at_seconds = time.monotonic()
     own_lines = read_reports(reports) if reports is not None else iter(())
-    with running_suite(data, console) as address:
-        client = SuiteClient(address, data.admin_key())
+    with running_suite(data, console) as address, closing(SuiteClient(address, data.admin_key())) as client:
         console.rule("1 reports 举报")
         hand_in(client, reports, own_lines, console)
         console.rule("2 snapshot 快照")
@@ -106,8 +105,7 @@ def walk(data: DataDirectory, reports: Path | None, console: Console) -> None:
         console.rule("3 run 训练")
         run = train(client, snapshot["id"], console)
         console.rule("4 release 发布")
-        client.post("/registry/v1/channels/stable/promote", {"version": run["release"], "percentage": 100})
-        console.print(f"the gate let {run['release']} pass, and channel stable offers it to every phone")
+        put_into_service(client, data, run, console)
         console.rule("5 phone 手机")
         store = phone_with_newest_release(data, client, console)
     console.rule("6 verdicts, on the phone, offline 判断结果")
@@ -135,17 +133,35 @@ def hand_in(client: SuiteClient, reports: Path | None, own_lines: Iterator[bytes
 
 
 def train(client: SuiteClient, snapshot_id: str, console: Console) -> dict[str, Any]:
-    """Runs training and gives the run, whose release the gate let pass.
+    """Runs training and gives the run, whose release the gate let pass or refused.
 
     Raises:
-        DemoError: if the run failed or the gate refused.
+        DemoError: if the run made no candidate.
     """
     run = client.post("/training/v1/runs", {"snapshot": snapshot_id})
     ended = follow_run(client, run["id"], console)
-    if ended["state"] != "succeeded":
+    if ended["state"] not in {"succeeded", "refused"}:
         why = (ended.get("problem") or {}).get("detail") or "see the report"
         raise DemoError(f"the run ended as {ended['state']}: {why}")
     return ended
+
+
+def put_into_service(client: SuiteClient, data: DataDirectory, run: dict[str, Any], console: Console) -> None:
+    """Offers what the gate let pass to every phone; if it refused, says what stays in service, and why.
+
+    Raises:
+        DemoError: if the gate refused and no release is in service, so that phones have nothing to score with.
+    """
+    if run["state"] == "succeeded":
+        client.post("/registry/v1/channels/stable/promote", {"version": run["release"], "percentage": 100})
+        console.print(f"the gate let {run['release']} pass, and channel stable offers it to every phone")
+        return
+    why, report = run["problem"]["detail"], _short(_report(data, run["id"]))
+    in_service = client.get("/registry/v1/channels/stable")["release"]
+    if in_service is None:
+        raise DemoError(f"the gate refused the candidate, and no release is in service: {why}; the report: {report}")
+    console.print(f"the gate refused the candidate, so {in_service} stays in service: {why}")
+    console.print(f"the report says more: {report}", soft_wrap=True)
 
 
 def phone_with_newest_release(data: DataDirectory, client: SuiteClient, console: Console) -> PhoneStore:
@@ -238,6 +254,8 @@ def verdicts(scorer: Scorer) -> RenderableType:
             Text("\n".join(why)),
         )
     advice = Table.grid(padding=(0, 2))
+    advice.add_column(no_wrap=True)
+    advice.add_column(overflow="fold")
     for (category, language), lines in advised.items():
         advice.add_row(category_name(category, language), "\n".join(lines))
     return Group(table, "", "what the phone advises 手机上的提醒", advice, "")
@@ -254,7 +272,7 @@ def places(data: DataDirectory, run_id: str) -> Panel:
     lines.add_column(overflow="fold")
     for words, place in (
         ("reports and snapshots", data.path / "ingestion"),
-        ("the run, with plots", data.path / "training" / "runs" / run_id / "report.html"),
+        ("the run, with plots", _report(data, run_id)),
         ("files for phones, signed", data.path / "registry" / "tuf"),
         ("the phone", data.phone),
     ):
@@ -267,6 +285,10 @@ def places(data: DataDirectory, run_id: str) -> Panel:
     ):
         lines.add_row(words, f"{quietline} {command}")
     return Panel(lines, title="where things lie, and how to go on 接下来")
+
+
+def _report(data: DataDirectory, run_id: str) -> Path:
+    return data.path / "training" / "runs" / run_id / "report.html"
 
 
 def _short(path: Path) -> str:

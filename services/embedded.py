@@ -23,6 +23,7 @@ import services.ingestion.app
 import services.registry.app
 import services.training.app
 from services.ingestion.settings import Settings as IngestionSettings
+from services.quiet_worker import QuietLogger, QuietWorker
 from services.registry.settings import Settings as RegistrySettings
 from services.training.peers import Peers
 from services.training.settings import Settings as TrainingSettings
@@ -210,7 +211,8 @@ class EmbeddedServer(BaseApplication):  # type: ignore[misc]
             "bind": f"{self._host}:{self._port}",
             "workers": 1,
             "threads": THREADS,
-            "worker_class": "gthread",
+            "worker_class": QuietWorker,
+            "logger_class": QuietLogger,
             "timeout": 0,  # a long import is no hung worker
             "graceful_timeout": STOP_SECONDS,
             "loglevel": "warning",

@@ -104,8 +104,13 @@ class PhoneStore:
         return self.directory / "incoming"
 
     def is_initialised(self) -> bool:
-        """Tells whether the folder holds a phone."""
-        return self._settings_file.exists() and self._root_file.exists()
+        """Tells whether the folder holds a phone.
+
+        Raises:
+            DiskError: if the folder may not be looked into.
+        """
+        with reading_disk():
+            return self._settings_file.exists() and self._root_file.exists()
 
     def initialise(
         self,

@@ -17,11 +17,11 @@ from services.ingestion import store
 from services.ingestion.campaigns import shapes
 from services.ingestion.documents import BulkLine
 from services.ingestion.intake import BulkSource, Occurrences, accept_line
-from services.ingestion.lines import READ_BYTES, ClientLeftError, LineError, Record
+from services.ingestion.lines import READ_BYTES, LineError, Record
 from services.ingestion.reports import IngestionError, NewReport
 from shared.database import as_problem, writing
 from shared.problems import Problem
-from shared.web import describe_faults, list_faults
+from shared.web import ClientLeftError, client_left, describe_faults, list_faults
 
 BATCH: Final = 2000
 """How many lines are committed together; while they are, about half a second, no other writer gets its turn."""
@@ -37,6 +37,7 @@ LONGEST_COLUMN: Final = 40
 COLUMN: Final = re.compile(r"(?!.*\d{5})[^\W\d][\w .-]*")
 """What a name looks like: it begins with a letter and holds no number that could be somebody's."""
 NO_NAME: Final = "(no name)"
+SEND_AGAIN: Final = "Send the same file again; what was accepted is not taken twice."
 
 log = structlog.get_logger()
 
@@ -114,11 +115,11 @@ def import_records(
                 yield {"read": tally.read, "accepted": tally.accepted}
                 batch, refusals, is_first = [], [], False
         _commit(batch, engine, clock(), by, tally)
-    except ClientLeftError as error:
-        log.info("client_left", read=tally.read, accepted=tally.accepted)
+    except ClientLeftError:
         if is_first:
             raise
-        yield _end_early(Problem("client-left", "The body broke off", 400, str(error)), tally)
+        log.info("client_left", read=tally.read, accepted=tally.accepted)
+        yield _end_early(client_left(SEND_AGAIN), tally)
         return
     except DBAPIError as error:
         if is_first:

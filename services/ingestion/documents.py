@@ -1,9 +1,9 @@
 """The JSON that goes in and out of the ingestion API."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from services.ingestion.campaigns import campaign_name
 from services.ingestion.reports import NewReport, Receipt, SenderKind, SourceKind, Status
@@ -28,6 +28,8 @@ Topic = Annotated[str, AfterValidator(_known_topic), Field(json_schema_extra={"e
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Token = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
 Word = Annotated[Token, Field(coerce_numbers_to_str=True)]
+LABELS: Final = frozenset({"category", "label", "topic"})
+"""Members of a bulk line that tools write empty where there is no label yet."""
 CampaignId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
@@ -59,6 +61,14 @@ class BulkLine(BaseModel):
     reporter: Word | None = None
     id: Word | None = None
     campaign: Word | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty_labels(cls, members: Any) -> Any:
+        """Takes an empty label for none, as an empty cell of CSV."""
+        if not isinstance(members, dict):
+            return members
+        return {name: value for name, value in members.items() if value != "" or name not in LABELS}
 
     @classmethod
     def columns(cls) -> frozenset[str]:

@@ -5,55 +5,17 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from shared.categories import Category
+from shared.web import Readable
 
 READ_BYTES: Final = 1 << 16
 MAX_LINE_BYTES: Final = 1 << 16
-SEND_AGAIN: Final = "Send the same file again; what was accepted is not taken twice."
-
-
-class Readable(Protocol):
-    """A request's body."""
-
-    def read(self, size: int, /) -> bytes:
-        """Gives up to so many bytes, none at the end."""
 
 
 class LineError(Exception):
     """Why a line is refused, without what it holds."""
-
-
-class ClientLeftError(Exception):
-    """The client broke off before the end of the body."""
-
-
-class WholeBody:
-    """A body that ends where the client ended it: a cut line must not pass for a whole one.
-
-    Not every server checks an announced length, and each raises errors of its own when the connection is gone.
-    """
-
-    def __init__(self, stream: Readable, length: int | None) -> None:
-        self._stream = stream
-        self._missing = length
-
-    def read(self, size: int, /) -> bytes:
-        """Gives up to so many bytes, none at the end.
-
-        Raises:
-            ClientLeftError: if the end comes too early, or the body cannot be read on.
-        """
-        try:
-            block = self._stream.read(size)
-        except Exception as error:
-            raise ClientLeftError(SEND_AGAIN) from error
-        if self._missing is not None:
-            self._missing -= len(block)
-            if not block and self._missing > 0:
-                raise ClientLeftError(SEND_AGAIN)
-        return block
 
 
 @dataclass(frozen=True)

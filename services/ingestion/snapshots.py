@@ -16,7 +16,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 import fsspec
@@ -56,6 +56,9 @@ REPORTER_SHARE: Final = 0.1
 READ_BYTES: Final = 1 << 20
 DRAFT: Final = ".draft-"
 FORGOTTEN_SECONDS: Final = 3600
+TICK: Final = timedelta(microseconds=1)
+"""Every snapshot is at least so much later than the one before: the newest is the one frozen last, even if the clock
+that was ahead was set back meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ def _freeze_unless_another_did(engine: Engine, folder: SnapshotFolder, now: date
         store.remember_training(session, drawn.learned)
         if store.add_snapshot(session, drawn.snapshot):
             return drawn.snapshot, True
-        return store.freeze_again(session, drawn.snapshot.digest, now), False
+        return store.freeze_again(session, drawn.snapshot.digest, drawn.snapshot.created_at), False
 
 
 def _write(engine: Engine, folder: SnapshotFolder, path: str, now: datetime) -> Draft:
@@ -229,7 +232,7 @@ def _write(engine: Engine, folder: SnapshotFolder, path: str, now: datetime) -> 
     snapshot = Snapshot(
         id=digesting.digest.removeprefix("sha256:")[:16],
         digest=digesting.digest,
-        created_at=now,
+        created_at=now if after is None else max(now, after.created_at + TICK),
         reports=counts.total(),
         held_out=held_out,
         bytes=digesting.bytes,

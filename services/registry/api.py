@@ -233,7 +233,7 @@ def _add_channels(blueprint: APIBlueprint, engine: Engine, publisher: Publisher,
         security=BEARER,
     )
     @requires(Scope.PUBLISH)
-    def roll_back_channel(path: documents.ChannelPath, body: documents.RollBackBody) -> dict[str, Any]:  # noqa: ARG001
+    def roll_back_channel(path: documents.ChannelPath) -> dict[str, Any]:
         """Ends a rollout that is under way, or else puts the release before into service."""
         actor = Actor(principal().name, now())
         return change(lambda session: operations.roll_back_channel(session, path.name, actor))

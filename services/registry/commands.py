@@ -1,7 +1,7 @@
 """`quietline keys`: signing keys of what phones fetch, and bearer keys of people and services."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -82,6 +82,10 @@ def init(
             raise click.ClickException(
                 f"{keys_file} holds development keys; run production in a folder of its own, or name other places"
             )
+        if known is not None and admin_key_file is not None:
+            raise click.ClickException(
+                f"{keys_file} holds bearer keys already, so none is made for {ADMIN}; leave --admin-key-file out"
+            )
         disk = Disk()
         offline = KeyFolder(out, disk)
         with locked(publish_dir / ".lock"):
@@ -90,19 +94,17 @@ def init(
                 raise click.ClickException(
                     f"{publish_dir} was published before; `quietline keys rotate` replaces its keys"
                 )
-            if admin_key_file is not None and admin_key_file.exists():
-                raise click.ClickException(f"{admin_key_file} is there already; name another with --admin-key-file")
-            # The bearer key first, because nothing is published yet if the key file cannot be written; and the folder
-            # before it, because the key is shown once, and not if what follows fails.
-            out.mkdir(mode=0o700, parents=True, exist_ok=True)
-            admin = _add_bearer_key(keys_file, ADMIN, [Scope.ADMIN]) if known is None else None
-            repository.create(offline, development=False)
-            first = Target.of(f"channels/{STABLE}.json", channel_file(Channel(STABLE), ()).to_json())
-            publication = repository.stage([first])
-            if publication is not None:
-                publication.go_live()
-            if targets_offline:
-                KeyFolder(keys_dir, disk).move("targets", offline)
+            # The bearer key first: as long as nothing is published, a failure takes it back and all can be done again.
+            bearer_key = _first_bearer_key(keys_file, admin_key_file, repository.exists)
+            with bearer_key if known is None else nullcontext() as admin:
+                out.mkdir(mode=0o700, parents=True, exist_ok=True)
+                repository.create(offline, development=False)
+                first = Target.of(f"channels/{STABLE}.json", channel_file(Channel(STABLE), ()).to_json())
+                publication = repository.stage([first])
+                if publication is not None:
+                    publication.go_live()
+                if targets_offline:
+                    KeyFolder(keys_dir, disk).move("targets", offline)
         root = (publish_dir / "metadata" / "1.root.json").read_bytes()
         click.echo(f"root key{' and targets key' if targets_offline else ''}: {out}  (move this folder away now)")
         click.echo(f"keys that stay online: {keys_dir}")
@@ -125,13 +127,14 @@ def init(
 @keys_dir_option
 def rotate(roles: tuple[str, ...], root_keys: Path | None, publish_dir: Path, keys_dir: Path) -> None:
     """Replace signing keys; phones follow by themselves. 更换密钥。"""
-    repository = _open_repository(publish_dir, keys_dir)
-    if not repository.exists():
-        raise click.ClickException(f"{publish_dir} was never published; `quietline keys init` makes its first keys")
-    with _one_line_errors(), locked(publish_dir / ".lock"):
-        for role in roles or ROLES:
-            version = repository.rotate(role, KeyFolder(root_keys or keys_dir, Disk()))
-            click.echo(f"{role}: new key, root version {version}")
+    with _one_line_errors():
+        repository = _open_repository(publish_dir, keys_dir)
+        if not repository.exists():
+            raise click.ClickException(f"{publish_dir} was never published; `quietline keys init` makes its first keys")
+        with locked(publish_dir / ".lock"):
+            for role in roles or ROLES:
+                version = repository.rotate(role, KeyFolder(root_keys or keys_dir, Disk()))
+                click.echo(f"{role}: new key, root version {version}")
 
 
 @keys.command()
@@ -155,14 +158,50 @@ def add(name: str, scopes: tuple[str, ...], keys_file: Path) -> None:
         click.echo(f"bearer key of {name} ({', '.join(sorted(scopes))}), shown this once: {key}")
 
 
+@contextmanager
+def _first_bearer_key(keys_file: Path, file: Path | None, is_published: Callable[[], bool]) -> Iterator[str]:
+    """Makes the admin's key, into a new file if one is named, and takes it back if what follows publishes nothing.
+
+    What follows may fail after it has published: then there is no second `keys init`, and the key is handed over.
+    """
+    if file is not None:
+        _make_private(file)
+    try:
+        key = _add_bearer_key(keys_file, ADMIN, [Scope.ADMIN])
+    except BaseException:
+        _remove(file)
+        raise
+    try:
+        if file is not None:
+            file.write_text(key, "ascii")
+        yield key
+    except BaseException:
+        if is_published():
+            _hand_over(key, file)
+        else:
+            _remove(file, keys_file)
+        raise
+
+
+def _make_private(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.touch(mode=0o600, exist_ok=False)
+    except FileExistsError as error:
+        raise click.ClickException(f"{file} is there already; name another with --admin-key-file") from error
+
+
+def _remove(*files: Path | None) -> None:
+    for file in files:
+        if file is not None:
+            file.unlink(missing_ok=True)
+
+
 def _hand_over(admin_key: str, file: Path | None) -> None:
     if file is None:
         click.echo(f"bearer key of {ADMIN} ({Scope.ADMIN}), shown this once: {admin_key}")
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600, exist_ok=False)
-    file.write_text(admin_key, "ascii")
-    click.echo(f"bearer key of {ADMIN}: {file}")
+    else:
+        click.echo(f"bearer key of {ADMIN}: {file}")
 
 
 def _add_bearer_key(keys_file: Path, name: str, scopes: Sequence[Scope]) -> str:

@@ -46,12 +46,6 @@ class PromoteBody(BaseModel):
     percentage: Annotated[int, Field(ge=1, le=100, description="100 ends a rollout: all phones get it")] = 100
 
 
-class RollBackBody(BaseModel):
-    """Nothing: a rollback always goes one step."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 class WithdrawBody(BaseModel):
     """Why a release is taken back."""
 

@@ -56,13 +56,13 @@ class GateRules:
     """Every number that the gate decides by. The defaults are the rules in force, which the OpenAPI page shows too.
 
     Args:
-        significance: error rate of each exact test. With about 14 groups a candidate that is as good as the release
-            in service is refused by the comparison in fewer than 1 of 7 cases, and in practice far fewer, because the
-            margin must be exceeded too.
+        significance: error rate of each exact test, if messages flipped independently. They do not: all share one
+            threshold, so a candidate that is as good as the release in service can lose several per cent of a group
+            at once, and the margins keep it from being refused for that (services/decisions/0008).
         significance_topic: the same for the comparison on a protected topic, where groups are small and a loss is
             worst; a good candidate is refused more often for it.
         missed: limit on harassment of one category that is neither warned of nor blocked. The floor of recall is one
-            minus this. Release over release the paired test only ever raises what is reached.
+            minus this. Release over release the comparison keeps what is reached, but for its margin.
         hidden: limit on messages of a legitimate class (personal, transactional) that are warned of or blocked.
         hidden_promotion: the same for ordinary marketing, whose loss hurts least.
         hidden_topic: the same for each protected topic. Topics are small groups, so the plain limit is wider.
@@ -78,7 +78,7 @@ class GateRules:
     hidden: Limit = Limit(proven=0.03, plain=0.05)
     hidden_promotion: Limit = Limit(proven=0.05, plain=0.10)
     hidden_topic: Limit = Limit(proven=0.05, plain=0.15)
-    margin_missed: float = 0.02
+    margin_missed: float = 0.05
     margin_hidden: float = 0.002
     least_legitimate: int = 50
     least_harassment: int = 30

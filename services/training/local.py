@@ -181,7 +181,9 @@ def _read_lines(name: str, lines: Iterable[bytes], file: str) -> Iterator[_Line]
 
 def _read_line(report_id: str, raw: bytes) -> _Line:
     try:
-        row = json.loads(raw)
+        row = json.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise LocalTrainingError("it is not UTF-8; save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise LocalTrainingError("it is no JSON") from error
     if not isinstance(row, dict):

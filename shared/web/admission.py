@@ -5,12 +5,11 @@ import json
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-import structlog
 from flask import Flask, current_app, g, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from shared.auth import KeyRing, Principal, Scope
 from shared.problems import Problem
+from shared.web.body import read_to_the_end
 
 MAX_JSON_BYTES: Final = 64 * 1024
 """The longest body of a view that does not say otherwise."""
@@ -19,8 +18,6 @@ BEARER: Final[list[dict[str, list[Any]]]] = [{"bearer": []}]
 """The `security` of every operation that needs a key, for the OpenAPI document."""
 
 View = TypeVar("View", bound=Callable[..., Any])
-
-log = structlog.get_logger()
 
 
 def requires(*scopes: Scope) -> Callable[[View], View]:
@@ -65,7 +62,10 @@ def admit_only_holders(api: Flask, keys: KeyRing) -> None:
         scopes = getattr(view, "quietline_scopes", ())
         if scopes:
             g.principal = _holder(keys, scopes)
+        read_to_the_end(request.environ)
         request.max_content_length = getattr(view, "quietline_max_bytes", MAX_JSON_BYTES)
+        if request.max_content_length is not None:
+            request.max_form_memory_size = request.max_content_length  # one limit, which the refusal names
         if "body" in inspect.signature(view).parameters:
             _read_json()
 
@@ -88,7 +88,7 @@ def _read_json() -> None:
         raise Problem(
             "json-needed", "The body must be JSON", 415, "Send `Content-Type: application/json` and a JSON object."
         )
-    raw = _whole_body()
+    raw = request.get_data(cache=True)
     if not raw:
         raise Problem("empty-body", "The body is empty", 400, "Send a JSON object.")
     try:
@@ -106,22 +106,6 @@ def _read_json() -> None:
             422,
             "Leave out NUL characters and surrogates without their partner.",
         )
-
-
-def _whole_body() -> bytes:
-    """Gives the body to its end; each server raises errors of its own when the connection is gone.
-
-    Raises:
-        Problem: 400, if the client broke off before the end.
-        RequestEntityTooLarge: if the body is longer than the view takes.
-    """
-    try:
-        return request.get_data(cache=True)
-    except RequestEntityTooLarge:
-        raise
-    except Exception as error:
-        log.info("client_left", request_id=g.get("request_id"))
-        raise Problem("client-left", "The body broke off", 400, "Send the same request again.") from error
 
 
 def has_unstorable_text(content: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from flask import Flask
+from flask import Flask, redirect
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 
 from shared.auth import KeyRing
@@ -47,6 +47,7 @@ def new_api(
     )
     api.json.sort_keys = False  # type: ignore[attr-defined]
     api.json.ensure_ascii = False  # type: ignore[attr-defined]
+    api.view_functions["openapi.openapi"] = lambda: redirect("swagger")  # there is no other page to choose from
     handle_errors(api, errors)
     observe(api)
     admit_only_holders(api, keys)

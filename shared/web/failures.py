@@ -6,13 +6,14 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app, g, request
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from shared.database import as_problem, is_storage_full, storage_full
 from shared.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemDocument
+from shared.web.body import ClientLeftError
 from shared.web.faults import describe_faults, list_faults
 
 ErrorTable = Mapping[type[Exception], tuple[str, str, int]]
@@ -61,6 +62,8 @@ def refuse_invalid(error: ValidationError) -> Response:
 
 def handle_errors(api: Flask, errors: ErrorTable) -> None:
     """Turns whatever a view raises into a problem."""
+    api.register_error_handler(ClientLeftError, _on_client_left)
+    api.register_error_handler(RequestEntityTooLarge, _on_too_long)
 
     @api.errorhandler(Problem)
     def on_problem(problem: Problem) -> Response:
@@ -82,12 +85,12 @@ def handle_errors(api: Flask, errors: ErrorTable) -> None:
     @api.errorhandler(OSError)
     def on_os_error(error: OSError) -> Response:
         log.error("os_error", request_id=g.get("request_id"), errno=error.errno)
-        return _problem_response(storage_full() if is_storage_full(error) else _internal_error())
+        return _problem_response(storage_full() if is_storage_full(error) else internal_error())
 
     @api.errorhandler(Exception)
     def on_unexpected_error(error: Exception) -> Response:
-        log.error("unexpected_error", request_id=g.get("request_id"), kind=type(error).__name__, where=_where(error))
-        return _problem_response(_internal_error())
+        log.error("unexpected_error", request_id=g.get("request_id"), kind=type(error).__name__, where=places_of(error))
+        return _problem_response(internal_error())
 
     for kind, (word, title, status) in errors.items():
 
@@ -97,13 +100,30 @@ def handle_errors(api: Flask, errors: ErrorTable) -> None:
         api.register_error_handler(kind, on_domain_error)
 
 
-def _internal_error() -> Problem:
+def client_left(detail: str) -> Problem:
+    """What is said of a body that broke off, to whoever still listens."""
+    return Problem("client-left", "The body broke off", 400, detail)
+
+
+def _on_client_left(_error: Exception) -> Response:
+    log.info("client_left", request_id=g.get("request_id"))
+    return _problem_response(client_left("Send the same request again."))
+
+
+def _on_too_long(_error: Exception) -> Response:
+    parts = f", in {request.max_form_parts} parts" if request.mimetype == "multipart/form-data" else ""
+    detail = f"It may have {request.max_content_length} bytes at most{parts}."
+    return _problem_response(Problem("request-entity-too-large", "The body is too long", 413, detail))
+
+
+def internal_error() -> Problem:
+    """What is said of a fault of ours."""
     return Problem(
         "internal-error", "Something went wrong on our side", 500, "Quote the request id when you ask for help."
     )
 
 
-def _where(error: BaseException) -> list[str]:
+def places_of(error: BaseException) -> list[str]:
     """Names the places that an error came through, without its text, which may hold a message."""
     places = []
     trace = error.__traceback__

@@ -17,6 +17,7 @@ NUMBER: Final = "must be a number"
 YES_OR_NO: Final = "must be true or false"
 LIST: Final = "must be a list"
 OBJECT: Final = "must be an object"
+UNKNOWN_MEMBER: Final = "holds a member that is not known"
 TIME: Final = "must be a time, such as 2025-06-01T12:00:00+08:00"
 DAY: Final = "must be a day, such as 2025-06-01"
 
@@ -24,7 +25,8 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "missing": "is missing",
         "json_invalid": "cannot be read as JSON",
-        "extra_forbidden": "holds a member that is not known",
+        "extra_forbidden": UNKNOWN_MEMBER,
+        "unexpected_keyword_argument": UNKNOWN_MEMBER,
         "string_type": TEXT,
         "string_unicode": TEXT,
         "string_too_short": "must be {min_length} or more characters long",
@@ -50,6 +52,8 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "dict_type": OBJECT,
         "model_type": OBJECT,
         "model_attributes_type": OBJECT,
+        "dataclass_type": OBJECT,
+        "dataclass_exact_type": OBJECT,
         "too_short": "must have {min_length} or more items",
         "too_long": "must have at most {max_length} items",
         "datetime_type": TIME,
@@ -101,7 +105,7 @@ def _reason(fault: ErrorDetails) -> str:
 def _place(fault: ErrorDetails, within: str) -> str:
     """Names the place by members that we know: what the client named itself is left out."""
     place: list[Any] = list(fault["loc"])
-    if fault["type"] == "extra_forbidden":
+    if WORDS.get(fault["type"]) == UNKNOWN_MEMBER:
         place.pop()
     elif place and place[-1] == "[key]":
         place[-2:] = []

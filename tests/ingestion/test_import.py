@@ -51,6 +51,14 @@ def test_the_category_of_a_line_is_its_verified_label(ingestion):
     assert report["labelled_by"] == "moderator"
 
 
+@pytest.mark.parametrize("content_type", [NDJSON, "text/csv"])
+def test_an_empty_category_is_none(ingestion, content_type):
+    body = {NDJSON: b'{"text": "a", "category": "", "topic": ""}\n{"text": "b", "category": "", "label": "fraud"}'}
+    body["text/csv"] = b"text,category,topic,label\na,,,\nb,,,fraud\n"
+    events = ingestion.import_bytes(body[content_type], content_type=content_type)
+    assert events == [ended(read=2, accepted=2, without_category=1)]
+
+
 def test_categories_of_an_unlabelled_import_are_claims(ingestion):
     ingestion.import_lines([GOOD], labelled="false")
     (report,) = ingestion.get("/reports").json["items"]

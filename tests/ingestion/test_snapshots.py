@@ -140,6 +140,26 @@ def test_what_was_frozen_last_is_the_latest_even_if_it_is_known(filled):
     assert filled.get("/snapshots/latest", by="training").json["id"] == first["id"]
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+def test_the_latest_is_what_was_frozen_last_even_if_the_clock_was_ahead_until_then(filled, is_known):
+    first = filled.freeze()
+    filled.clock.pass_by(days=365)
+    (added,) = [filled.import_lines([{"text": "又一条", "category": "gambling", "id": "added"}])[-1]["accepted"]]
+    ahead = filled.freeze()
+    assert added == 1
+    filled.clock.pass_by(days=-365, minutes=1)
+    if is_known:
+        with filled.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE reports SET category = NULL WHERE category = 'gambling'")
+    else:
+        filled.import_lines([{"text": "再来一条", "category": "gambling"}])
+    last = filled.freeze()
+    assert last["id"] != ahead["id"]
+    assert (last["id"] == first["id"]) is is_known
+    assert filled.get("/snapshots/latest", by="training").json == last
+    assert filled.get("/snapshots").json["items"][0] == last
+
+
 def test_without_labels_there_is_no_snapshot(ingestion):
     ingestion.report()
     answer = ingestion.post("/snapshots")

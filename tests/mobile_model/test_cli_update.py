@@ -12,6 +12,7 @@ from mobile_model.cli import DEFAULT_SOURCE
 from mobile_model.conformance import CARD_FILE, MODEL_FILE, read
 from mobile_model.updater import PhoneStore, update
 from services.target import DEFAULT_ADDRESS
+from tests.folders import forbid
 from tests.mobile_model.terminal import assert_refused, run
 from tests.mobile_model.texts import SOLICITATION
 from tests.mobile_model.updater.repository_simulator import SOURCE, Clock, Repository
@@ -157,6 +158,22 @@ def test_a_file_that_is_no_root_makes_no_phone(tmp_path: Path, content: bytes | 
     refused = run("init", "--root", str(root), "--state", str(tmp_path / "phone"))
     assert_refused(refused, str(root), "var/registry/tuf/metadata/1.root.json")
     assert not PhoneStore(tmp_path / "phone").is_initialised()
+
+
+def test_a_root_that_may_not_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forbid(monkeypatch, tmp_path / "locked")
+    refused = run("init", "--root", str(tmp_path / "locked" / "r.json"), "--state", str(tmp_path / "phone"))
+    assert_refused(refused, "r.json", "Permission denied", "var/registry/tuf/metadata/1.root.json")
+
+
+@pytest.mark.parametrize("command", [["init", "--root", "root.json"], ["update"], ["score", "hi"], ["explain", "hi"]])
+def test_a_phone_that_may_not_be_read_is_one_line(
+    tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("root.json").write_bytes(repository.root)
+    forbid(monkeypatch, tmp_path / "locked")
+    assert_refused(run(*command, "--state", str(tmp_path / "locked" / "in")), "Permission denied")
 
 
 def test_an_update_that_cannot_begin_is_one_line(tmp_path: Path, phone: PhoneOnNetwork) -> None:

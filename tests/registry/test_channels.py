@@ -32,6 +32,11 @@ class TestChannels:
         answer = registry.post("/channels/stable/rollback")
         assert (answer.status_code, problem(answer)) == (409, "nothing-to-roll-back")
 
+    def test_a_rollback_needs_no_body(self, registry):
+        with_two_releases(registry)
+        answer = registry.call("POST", "/channels/stable/rollback")
+        assert (answer.status_code, answer.json["release"]) == (200, FIRST.version)
+
     def test_withdrawing_takes_a_release_out_of_every_channel_for_ever(self, registry):
         with_two_releases(registry)
         registry.promote(SECOND, channel="beta")

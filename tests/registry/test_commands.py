@@ -12,6 +12,7 @@ from services.registry.metadata import DevelopmentKeysError
 from services.registry.signing import ROLES
 from shared.auth import KeyRing, Scope
 from shared.release_card import root_fingerprint
+from tests.folders import forbid
 from tests.registry.candidates import FIRST
 from tests.registry.conftest import Clock, Registry, new_phone, settings_in
 
@@ -86,6 +87,49 @@ class TestInit:
         shown = new_phone(registry, tmp_path / "phone").store.root()
         assert root_fingerprint(shown) in made.stdout
 
+    def test_the_admins_key_goes_to_the_file_that_is_named_and_nowhere_else(self, terminal):
+        made = terminal.type("init --out @away --admin-key-file @new/admin.key")
+        assert made.exit_code == 0
+        file = terminal.folder / "new" / "admin.key"
+        assert file.stat().st_mode & 0o777 == 0o600
+        key = file.read_text()
+        assert key not in made.output
+        assert KeyRing.from_file(terminal.folder / "keys.json", production=True).find(key).may(Scope.ADMIN)
+
+    @pytest.mark.parametrize("place", ["file/admin.key", "file"])
+    def test_where_the_admins_key_cannot_be_written_nothing_is_made(self, terminal, place):
+        (terminal.folder / "file").write_text("mine")
+        fails(terminal.type(f"init --out @away --admin-key-file @{place}"), "file")
+        assert (terminal.folder / "file").read_text() == "mine"
+        assert not (terminal.folder / "tuf" / "metadata").exists()
+        assert not (terminal.folder / "keys.json").exists()
+        bearer_key(terminal.type("init --out @away"))
+
+    @pytest.mark.parametrize("broken", ["keys_file", "keys_dir"])
+    def test_where_something_else_cannot_be_written_no_key_is_left_that_opens_nothing(self, terminal, broken):
+        (terminal.folder / "file").write_text("")
+        places = {broken: str(terminal.folder / "file" / "below")}
+        fails(terminal.type("init --out @away --admin-key-file @admin.key", **places), f"{terminal.folder}/file")
+        assert not (terminal.folder / "admin.key").exists()
+        assert not (terminal.folder / "keys.json").exists()
+        assert terminal.type("init --out @away --admin-key-file @admin.key").exit_code == 0
+
+    def test_what_fails_after_something_was_published_does_not_lose_the_admins_key(self, terminal, monkeypatch):
+        def refuse(*_arguments: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("services.registry.commands.Repository.stage", refuse)
+        failed = terminal.type("init --out @away")
+        fails(failed, "No space left on device")
+        ring = KeyRing.from_file(terminal.folder / "keys.json", production=True)
+        assert ring.find(failed.stdout.split()[-1]).may(Scope.ADMIN)
+
+    def test_a_file_for_the_admins_key_is_refused_where_there_are_keys_already(self, terminal):
+        bearer_key(terminal.type("add one --scope admin"))
+        fails(terminal.type("init --out @away --admin-key-file @admin.key"), "holds bearer keys already")
+        assert not (terminal.folder / "tuf").exists()
+        assert not (terminal.folder / "admin.key").exists()
+
     def test_the_targets_key_can_stay_offline(self, terminal):
         assert terminal.type("init --out @away --targets-offline").exit_code == 0
         assert {file.name.partition("-")[0] for file in (terminal.folder / "away").iterdir()} == {"root", "targets"}
@@ -150,6 +194,10 @@ class TestRotate:
     def test_where_nothing_was_published_it_says_so(self, terminal):
         fails(terminal.type("rotate"), "was never published")
         assert not (terminal.folder / "tuf").exists()
+
+    def test_a_folder_that_may_not_be_read_is_one_line(self, terminal, monkeypatch):
+        forbid(monkeypatch, terminal.folder / "tuf")
+        fails(terminal.type("rotate"), "Permission denied")
 
     @pytest.mark.usefixtures("production")
     def test_a_key_file_that_is_none_is_named(self, terminal):

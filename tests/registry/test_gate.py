@@ -114,6 +114,13 @@ def test_a_significant_loss_within_the_margin_is_let_pass():
     assert reasons(good_evidence(OTHER, category_fraud=tiny), in_service=OTHER) == ""
 
 
+@pytest.mark.parametrize(("lost", "is_refused"), [(44, False), (50, False), (51, True)])
+def test_harassment_near_the_threshold_may_flip_together_up_to_the_margin(lost, is_refused):
+    """See services/decisions/0008: candidates that are no worse were measured to lose up to 4.4 % of a group."""
+    evidence = good_evidence(OTHER, category_porn=group("category", "porn", 1000, 200, lost=lost, won=0))
+    assert bool(reasons(evidence, in_service=OTHER)) is is_refused
+
+
 def test_legitimate_classes_have_a_narrower_margin_than_harassment():
     lost = group("legitimate", "transactional", 2000, 12, lost=10, won=0)
     assert "legitimate transactional" in reasons(good_evidence(OTHER, legitimate_transactional=lost), in_service=OTHER)

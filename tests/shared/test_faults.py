@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import pytest
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from shared.categories import Category
 from shared.web import describe_faults, list_faults
@@ -26,6 +27,11 @@ class Inner(BaseModel):
     share: Annotated[float, Field(gt=0, le=1)] = 1
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Setting:
+    share: Annotated[float, Field(gt=0, le=1)] = 1
+
+
 class Outer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -39,6 +45,7 @@ class Outer(BaseModel):
     at: AwareDatetime | None = None
     day: date | None = None
     inner: Inner = Inner()
+    setting: Setting = Setting()
     many: Annotated[list[int], Field(max_length=100)] = []
     shares: dict[Category, float] = {}
 
@@ -72,6 +79,10 @@ def faults_of(content: object) -> list[dict[str, str]]:
         ({"inner": {"share": 0}}, "inner.share", "must be more than 0.0"),
         ({"inner": {"share": 2}}, "inner.share", "must be 1.0 or less"),
         ({"inner": {PLANTED: 1}}, "inner", "holds a member that is not known"),
+        ({"setting": 5}, "setting", "must be an object"),
+        ({"setting": [PLANTED]}, "setting", "must be an object"),
+        ({"setting": {"share": 2}}, "setting.share", "must be 1.0 or less"),
+        ({"setting": {PLANTED: 1}}, "setting", "holds a member that is not known"),
         ({"many": PLANTED}, "many", "must be a list"),
         ({"many": [1, PLANTED]}, "many.1", "must be a whole number"),
         ({"many": [1] * 101}, "many", "must have at most 100 items"),

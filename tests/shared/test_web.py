@@ -3,6 +3,7 @@
 import errno
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import structlog
@@ -38,6 +39,10 @@ class Note(BaseModel):
     text: str = Field(max_length=10)
 
 
+class Attachment(BaseModel):
+    note: str
+
+
 class NoSuchNoteError(Exception):
     """A domain error."""
 
@@ -65,6 +70,12 @@ def make_client(
     @accepts_up_to(10)
     def moderate() -> dict[str, int]:
         return {"length": len(request.get_data())}
+
+    @notes.post("/notes:attach")
+    @public
+    @accepts_up_to(505_000)
+    def attach(form: Attachment) -> dict[str, int]:
+        return {"length": len(form.note)}
 
     @notes.post("/notes:import")
     @public
@@ -201,6 +212,41 @@ def test_a_client_that_leaves_is_no_fault_of_ours(
     assert PLANTED not in logged + answer.text
 
 
+PART = b'--x\r\nContent-Disposition: form-data; name="note"\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("error", "announced"),
+    [
+        (ChunkMissingTerminator(b""), {"wsgi.input_terminated": True}),
+        (NoMoreData(), {"wsgi.input_terminated": True}),
+        (None, {"wsgi.input_terminated": True, "CONTENT_LENGTH": "999"}),
+    ],
+    ids=["chunk broken", "chunk missing", "length not reached"],
+)
+def test_a_client_that_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(
+    error: Exception | None, announced: dict[str, object]
+) -> None:
+    answer = make_client().post(
+        "/v1/notes:attach", content_type="multipart/form-data; boundary=x",
+        environ_overrides=announced | {"wsgi.input": Leaving(PART, error)},
+    )  # fmt: skip
+    assert (answer.status_code, answer.content_type) == (400, PROBLEM_MEDIA_TYPE)
+    assert answer.get_json(force=True)["type"] == "urn:quietline:problem:client-left"
+
+
+def test_a_fault_of_ours_is_not_blamed_on_the_client(capfd: pytest.CaptureFixture[str]) -> None:
+    structlog.reset_defaults()
+    answer = make_client().post(
+        "/v1/notes", content_type="application/json", headers=bearer(REPORTER),
+        environ_overrides={"wsgi.input_terminated": True, "wsgi.input": Leaving(b"", RuntimeError(PLANTED))},
+    )  # fmt: skip
+    assert answer.status_code == 500
+    logged = capfd.readouterr().out
+    assert "RuntimeError" in logged
+    assert "client_left" not in logged
+
+
 def test_a_body_in_chunks_is_taken_to_its_end_and_its_limit_holds() -> None:
     chunks = {"wsgi.input_terminated": True}
     for body, status in ((b'{"text": "a"}', 200), (b" " * 70_000, 413)):
@@ -215,6 +261,23 @@ def test_a_view_may_set_its_own_limit_or_none() -> None:
     client = make_client()
     assert client.post("/v1/notes:import", data=b"x" * 200_000).get_json() == {"length": 200_000}
     assert client.post("/v1/notes:moderate", data=b"x" * 11, headers=bearer(ADMIN)).status_code == 413
+    assert client.post("/v1/notes:attach", data={"note": "x" * 502_000}).get_json() == {"length": 502_000}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "limit"),
+    [
+        ("/v1/notes", {"json": {"text": "x" * 70_000}}, "65536 bytes at most."),
+        ("/v1/notes:moderate", {"data": b"x" * 11}, "10 bytes at most."),
+        ("/v1/notes:attach", {"data": {"note": "x" * 508_000}}, "505000 bytes at most, in 1000 parts."),
+        ("/v1/notes:attach", {"data": {str(n): "x" for n in range(1100)}}, "505000 bytes at most, in 1000 parts."),
+    ],
+)
+def test_a_body_that_is_too_long_is_told_the_limit(path: str, body: dict[str, Any], limit: str) -> None:
+    kind = {"content_type": "multipart/form-data"} if "attach" in path else {}
+    answer = make_client().post(path, headers=bearer(ADMIN), **body, **kind)
+    assert answer.status_code == 413
+    assert answer.get_json(force=True)["detail"] == f"It may have {limit}"
 
 
 @pytest.mark.parametrize(
@@ -278,6 +341,12 @@ def test_a_given_request_id_is_kept_and_a_strange_one_is_not() -> None:
     client = make_client()
     assert client.get("/healthz", headers={"X-Request-Id": "abc-1"}).headers["X-Request-Id"] == "abc-1"
     assert client.get("/healthz", headers={"X-Request-Id": "a b"}).headers["X-Request-Id"] != "a b"
+
+
+def test_the_address_of_the_documents_leads_to_the_page() -> None:
+    client = make_client()
+    assert client.get("/docs/").headers["Location"] == "swagger"
+    assert "swagger-ui" in client.get("/docs/swagger").text
 
 
 def test_every_error_is_declared_in_the_document() -> None:

@@ -1,9 +1,12 @@
 """The embedded suite ends at Ctrl-C, loses nothing, keeps secrets, and says in words why it cannot start."""
 
+import json
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -99,7 +102,7 @@ def test_the_front_page_and_the_three_documents_open(idle_suite: RunningSuite) -
     assert "静线" in page.text
     for room in ("ingestion", "training", "registry"):
         assert f"{room}/docs/" in page.text
-        assert httpx.get(f"{idle_suite.address}/{room}/docs/").is_success
+        assert "swagger-ui" in httpx.get(f"{idle_suite.address}/{room}/docs/", follow_redirects=True).text
         assert httpx.get(f"{idle_suite.address}/{room}/docs/openapi.json").json()["openapi"].startswith("3.1")
 
 
@@ -111,3 +114,66 @@ def test_errors_of_the_front_page_are_problems_too(idle_suite: RunningSuite) -> 
 def test_what_the_suite_keeps_is_for_its_owner_alone(idle_suite: RunningSuite) -> None:
     for path in (idle_suite.data.path / "ingestion" / "ingestion.sqlite", idle_suite.data.admin_key_file):
         assert path.stat().st_mode & 0o077 == 0
+
+
+def exchange(suite: RunningSuite, request: bytes) -> tuple[dict[str, str], dict[str, Any], int]:
+    """Sends bytes as they stand and gives the answer's header, document and status."""
+    host, port = suite.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode("ascii").split("\r\n")
+    header = dict(line.split(": ", 1) for line in lines)
+    return header, json.loads(body), int(status.split()[1])
+
+
+PLANTED = "加薇请勿外传13800138000"
+RAW = PLANTED.encode()
+HOST = b"Host: x\r\n"
+POST = b"POST /ingestion/v1/reports HTTP/1.1\r\n" + HOST
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /ingestion/v1/reports?q=" + RAW + b" HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+        (b"GET /ingestion/v1/reports?q=a " + RAW + b" HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+        (b"GET /ingestion/v1/" + RAW + b" HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+        (b"GET /ingestion/v1/reports?q=13800138000" + b"1" * 9_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X-Note: 13800138000" + b"1" * 9_000 + b"\r\n\r\n", 431),
+        (POST + b"Content-Length: " + RAW + b"\r\n\r\n", 400),
+        (POST + b"Content-Length: 13800138000x\r\n\r\n", 400),
+        (POST + b"Transfer-Encoding: x13800138000\r\n\r\n", 501),
+        (POST + b"Expect: x13800138000\r\n\r\n", 417),
+        (b"GET / HTTP/13800138000\r\n\r\n", 400),
+        (RAW + b"\r\n\r\n", 400),
+    ],
+    ids=["query", "space", "path", "long", "header", "length", "number", "coding", "expect", "version", "garbage"],
+)
+def test_what_no_app_can_read_is_a_problem_and_stays_unsaid(
+    idle_suite: RunningSuite, request_: bytes, status: int
+) -> None:
+    header, document, answered = exchange(idle_suite, request_)
+    assert (answered, document["status"], header["Content-Type"]) == (status, status, "application/problem+json")
+    until(lambda: document["request_id"] in idle_suite.log(), "the refusal is logged", 5)
+    line = next(line for line in idle_suite.log().splitlines() if document["request_id"] in line)
+    assert json.loads(line)["event"] == "request_refused"
+    mojibake = RAW.decode("latin-1")
+    for told in (line, idle_suite.log(), json.dumps(document, ensure_ascii=False)):
+        for secret in ("加薇", mojibake[:6], repr(mojibake)[1:12], "13800138000", "127.0.0.1"):
+            assert secret not in told.replace(idle_suite.address, "")
+
+
+@pytest.mark.parametrize("end", [b"", b"5\r\nab", b"5\r\nabcde"], ids=["between", "in a chunk", "behind a chunk"])
+def test_a_candidate_that_broke_off_is_no_fault_of_ours(idle_suite: RunningSuite, end: bytes) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="card"; filename="card"\r\n\r\n'
+    _header, document, status = exchange(
+        idle_suite,
+        b"POST /registry/v1/candidates HTTP/1.1\r\n" + HOST
+        + b"Authorization: Bearer " + idle_suite.data.admin_key().encode() + b"\r\n"
+        + b"Content-Type: multipart/form-data; boundary=x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"%x\r\n%b\r\n" % (len(part), part) + end,
+    )  # fmt: skip
+    assert (status, document["type"]) == (400, "urn:quietline:problem:client-left")

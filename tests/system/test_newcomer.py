@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mobile_model.updater import PhoneStore
 from services.ingestion.starter_corpus import read_starter_corpus
 from tests.system.scenario import typical_corpus, walk_the_road
 from tests.system.suite import ROOT, RunningSuite, run_command, running_suite
@@ -58,6 +59,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     lines = [*own_reports()]
     (folder / OWN_FILE).write_bytes(b"".join(lines))
     with running_suite(folder / "var") as suite:
+        root = suite.client().get_bytes("/tuf/metadata/1.root.json")
+        PhoneStore(suite.data.phone).initialise(root, f"{suite.address}/tuf/")  # The newcomer has seen the demo.
         walk = Walk(suite, folder, lines, {})
         for words in commands_of_the_readme():
             command = " ".join(words[:2]) if words[0] in {"release", "phone"} else words[0]
@@ -81,6 +84,7 @@ def test_the_readme_leads_from_ones_own_file_to_a_verdict(walk: Walk) -> None:
     assert re.fullmatch(rf"snapshot \w+: {count} reports, sha256:[0-9a-f]{{64}}\n", walk.said("snapshot"))
     assert f"succeeded, release {walk.version}\n" in walk.said("train")
     assert walk.said("release promote") == f"stable now offers {walk.version} to 100 % of the phones\n"
+    assert walk.said("phone init").startswith("another-phone trusts the root ")
     assert walk.said("phone update") == f"no release -> {walk.version} (made today)\n"
     assert "allowed" in walk.said("phone score")
     assert f"release {walk.version}, made today" in walk.said("phone score")

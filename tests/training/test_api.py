@@ -114,8 +114,20 @@ def test_what_does_not_fit_is_refused_in_words_and_queues_nothing(training: Trai
     assert training.get("/runs").json["items"] == []
 
 
-def test_an_unknown_setting_is_named(training: Training) -> None:
-    assert "speed" in training.post("/runs", {"recipe": {"speed": 9}}).json["detail"]
+@pytest.mark.parametrize(
+    ("recipe", "where", "why"),
+    [
+        ({"加薇 13800138000": 1}, "recipe", "holds a member that is not known"),
+        ({"wanted": {"加薇 13800138000": 1}}, "recipe.wanted", "holds a member that is not known"),
+        (5, "recipe", "must be an object"),
+    ],
+)
+def test_what_is_no_recipe_is_told_without_what_was_sent(
+    training: Training, recipe: object, where: str, why: str
+) -> None:
+    answer = training.post("/runs", {"recipe": recipe})
+    assert answer.json["faults"] == [{"where": where, "why": why}]
+    assert "13800138000" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,8 @@ def test_near_copies_without_a_campaign_stay_together(tmp_path: Path) -> None:
         (b'{"text": "a", "label": ["porn"]}', "its `category` is unknown; it must be one of"),
         (b'{"text": 7, "label": "porn"}', "`text` must be a text"),
         (b'{"text": " ", "label": "porn"}', "`text` must be a text"),
-        (b"\xff\xfe", "no JSON"),
+        (b"\xff\xfe", "it is not UTF-8; save the file as UTF-8"),
+        ('{"text": "加微信", "label": "porn"}'.encode("gb18030"), "it is not UTF-8"),
         (b"\x7fELF\x00\x01", "no JSON"),
     ],
 )

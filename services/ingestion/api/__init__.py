@@ -11,7 +11,6 @@ from services.ingestion.api.imports import add_imports
 from services.ingestion.api.moderation import add_moderation
 from services.ingestion.api.reports import add_reports
 from services.ingestion.api.snapshots import add_snapshots
-from services.ingestion.lines import ClientLeftError
 from services.ingestion.reports import (
     BadSenderError,
     BadTextError,
@@ -40,7 +39,6 @@ ERRORS: Final[ErrorTable] = {
     SourceKindError: ("source-kind", "The source is of another kind", 409),
     UnknownSnapshotError: ("unknown-snapshot", "There is no such snapshot", 404),
     NothingToLearnError: ("nothing-to-learn", "There are too few labels for a snapshot", 409),
-    ClientLeftError: ("client-left", "The body broke off", 400),
 }
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from io import BytesIO
 from itertools import chain
 from typing import Final
 
@@ -13,10 +12,10 @@ from sqlalchemy import Engine
 from services.ingestion.bulk import import_records, stream_answer
 from services.ingestion.documents import ImportQuery
 from services.ingestion.intake import BulkSource
-from services.ingestion.lines import READERS, LineError, WholeBody
+from services.ingestion.lines import READERS, LineError
 from shared.auth import Scope
 from shared.problems import Problem
-from shared.web import BEARER, accepts_up_to, principal, requires
+from shared.web import BEARER, Readable, accepts_up_to, principal, requires
 
 NDJSON: Final = "application/x-ndjson"
 FORMATS: Final = {NDJSON: "jsonl", "application/jsonl": "jsonl", "application/json": "jsonl", "text/csv": "csv"}
@@ -46,7 +45,7 @@ def add_imports(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime]
             detail = f"Send `Content-Type: {NDJSON}` or `text/csv`, not compressed."
             raise Problem("lines-needed", "The body must be lines of JSON, or CSV", 415, detail)
         source = BulkSource(query.source, query.source_kind, query.weight, query.labelled)
-        records = READERS[kind](_whole_body())
+        records = READERS[kind](_body())
         events = import_records(records, source, engine, clock, principal().name)
         try:
             first = next(events)
@@ -55,20 +54,16 @@ def add_imports(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime]
         return Response(stream_answer(chain([first], events)), mimetype=NDJSON)
 
 
-def _whole_body() -> WholeBody:
-    """Gives the request's body as a stream that ends where the client ended it.
+def _body() -> Readable:
+    """Gives the request's body as a stream.
 
     A body without a length comes in chunks, which gunicorn puts together, or in process, where all of it is in memory.
 
     Raises:
         Problem: 411, if the server leaves open where a body without a length ends; werkzeug would take it for empty.
     """
-    whole = request.environ["wsgi.input"]
-    is_announced = bool(request.environ.get("CONTENT_LENGTH"))
-    if is_announced or request.environ.get("wsgi.input_terminated"):
-        return WholeBody(request.stream, request.content_length if is_announced else None)
-    if isinstance(whole, BytesIO):
-        return WholeBody(whole, None)
+    if request.environ.get("CONTENT_LENGTH") or request.environ.get("wsgi.input_terminated"):
+        return request.stream
     raise Problem(
         "length-needed", "The length is missing", 411, "Send `Content-Length`, or the body in chunks to gunicorn."
     )

@@ -105,10 +105,10 @@ def add_snapshot(session: Session, snapshot: Snapshot) -> bool:
     return session.connection().execute(statement, vars(snapshot)).first() is not None
 
 
-def freeze_again(session: Session, digest: str, now: datetime) -> Snapshot:
+def freeze_again(session: Session, digest: str, at: datetime) -> Snapshot:
     """Makes a known snapshot the newest: the reports are again what they were then, for example after a withdrawal."""
     row = session.scalars(select(SnapshotRow).where(SnapshotRow.digest == digest)).one()
-    row.created_at = now
+    row.created_at = at
     return _stored(row)
 
 
