@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,8 @@ from shared.release_card import ReleaseCard
 
 DEFAULT_STATE: Final = Path("var/phone")
 MAX_MODEL_BYTES: Final = 16 * 1024 * 1024
+
+_Option = Callable[[Callable[..., None]], Callable[..., None]]
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
@@ -35,6 +37,7 @@ state_option = click.option(
 class OpenRelease:
     """A release that is ready to score."""
 
+    card: ReleaseCard
     scorer: Scorer
     age: timedelta
 
@@ -85,7 +88,7 @@ class ChosenRelease:
             )
         except (ModelError, UpdateError) as error:
             raise click.ClickException(str(error)) from error
-        return OpenRelease(scorer, release.age(now))
+        return OpenRelease(release.card, scorer, release.age(now))
 
     @staticmethod
     def _from_files(model_file: Path, card_file: Path) -> InstalledRelease:
@@ -104,7 +107,7 @@ def _current(store: PhoneStore) -> InstalledRelease | None:
     return store.current()
 
 
-_SOURCE_OPTIONS: Final = (
+_RELEASE_OPTIONS: Final = (
     state_option,
     click.option("--model", type=click.Path(path_type=Path, dir_okay=False), help="A model file. 模型文件"),
     click.option("--card", type=click.Path(path_type=Path, dir_okay=False), help="Its release card. 模型说明"),
@@ -115,14 +118,25 @@ _SOURCE_OPTIONS: Final = (
         show_default=True,
         help="How much is stopped. 拦截强度",
     ),
+)
+_PERSONAL_OPTIONS: Final = (
     click.option("--contact", "contacts", multiple=True, help="A sender in the address book. 通讯录号码"),
     click.option("--allow", "allowed", multiple=True, help="A sender on the allow-list. 白名单号码"),
 )
 
 
+def release_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that `ChosenRelease` is made from where nobody's senders matter."""
+    return _with(_RELEASE_OPTIONS, command)
+
+
 def source_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options that `ChosenRelease` is made from."""
-    for option in reversed(_SOURCE_OPTIONS):
+    """Adds all options that `ChosenRelease` is made from."""
+    return _with((*_RELEASE_OPTIONS, *_PERSONAL_OPTIONS), command)
+
+
+def _with(options: Sequence[_Option], command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(options):
         command = option(command)
     return command
 

@@ -161,8 +161,8 @@ class HashedNgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         """Gives how much each code point speaks for harassment in the deciding view, float32[len(text)].
 
         An n-gram speaks with the weight of the strongest harassment category less that of the strongest other one. Its
-        share goes in equal parts to its symbols, so that all contributions and the difference of the two biases add up
-        to the difference of the two logits.
+        share goes in equal parts to its symbols. All contributions, what the n-grams of no symbol say, and the
+        difference of the two biases add up to the difference of the two logits.
         """
         (ngrams,) = features.bucket_indices(features.encode([text]), self.features)
         views = features.find_views(ngrams, self.features)
@@ -176,9 +176,7 @@ class HashedNgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
 
 def quantize(weights: NDArray[np.float64], bias: NDArray[np.float64]) -> QuantizedWeights:
-    """Gives weights of one byte: per category, the largest becomes 127. Bucket 0 is nothing, so its row is zero."""
-    weights = weights.copy()
-    weights[0] = 0.0
+    """Gives weights of one byte: per category, the largest becomes 127."""
     largest = np.abs(weights).max(axis=0)
     scales = np.where(largest > 0.0, largest / 127.0, 1.0).astype(np.float32)
     return QuantizedWeights(np.rint(weights / scales).clip(-127, 127).astype(np.int8), scales, bias.astype(np.float32))

@@ -4,8 +4,8 @@ The same steps are an ONNX graph in `graph.py`; here they run over a whole corpu
 
 The *line* of a message is `0 F 0 0 S 0`: its folded symbols F, and its skeleton S with every symbol multiplied by
 `FeatureSpec.skeleton_factor`, so that the two streams share no n-gram. Each position of the line owns the three n-grams
-that start there (zeros go on after the end). Their hash is linear, so an n-gram of zeros alone has hash 0: bucket 0 is
-nothing, and whatever falls into it has no weight.
+that start there (zeros go on after the end). Each line holds seven n-grams of zeros alone, which fall into bucket 0:
+divided by the root of the count, they tell the model how short a message is.
 
 *Anchors* are the start of a stream, each of its letters and digits, and its end: the same number in F and S. A window
 is a run of `window_letters` anchors with all that both streams hold between them, so that punctuation between letters
@@ -44,8 +44,8 @@ class FeatureSpec:
         (457_335_761, 1_067_766_967, 407_908_521),
     )
     skeleton_factor: int = 20_761
-    window_letters: int = 40
-    window_step: int = 10
+    window_letters: int = 80
+    window_step: int = 20
     folding_digest: str = folding.DIGEST
 
     def coefficients(self) -> NDArray[np.int64]:
@@ -241,7 +241,7 @@ def _rows(ngrams: Ngrams, block: Views, spec: FeatureSpec) -> csr_matrix:
     row = np.repeat(np.tile(np.arange(len(whole)), 2), lengths)
     position = np.repeat(begins, lengths) + _within(lengths)
     bucket = ngrams.buckets[:, position]
-    keys = (row * spec.buckets + bucket)[bucket > 0]
+    keys = (row * spec.buckets + bucket).ravel()
     keys.sort()
     is_first = np.append(True, keys[1:] != keys[:-1]) if len(keys) else np.zeros(0, dtype=np.bool_)
     begin = np.flatnonzero(is_first)

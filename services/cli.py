@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "import": ("services.commands:import_file", "Hand in a file of reports. 批量导入举报"),
     "snapshot": ("services.commands:snapshot", "Freeze the verified reports. 冻结数据快照"),
     "train": ("services.training_command:train", "Train on a snapshot, or on a folder of messages. 训练模型"),
+    "evaluate": ("services.evaluation_command:evaluate", "Evaluate a release on your own labelled messages. 评估模型"),
+    "corpus": ("services.corpus_command:corpus", "Check the messages that a first model learns from. 语料维护"),
     "release": ("services.commands:release", "Promote, roll back, withdraw, look back. 发布管理"),
     "keys": ("services.registry.commands:keys", "Make and rotate keys. 密钥管理"),
     "phone": ("mobile_model.cli:phone", "Be a phone: update, score, explain. 手机端"),

@@ -49,7 +49,7 @@ class ConformanceRelease:
 
 
 def make_release() -> ConformanceRelease:
-    """Trains on `MESSAGES`: harassment whole, all else by its windows too, as a real recipe does."""
+    """Trains on `MESSAGES`: harassment whole, all else by its windows too, so that hidden harassment is found."""
     classifier = HashedNgramClassifier(l2=_L2, max_iterations=_MAX_ITERATIONS)
     rows, categories = [], []
     for category, texts in MESSAGES.items():

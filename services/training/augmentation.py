@@ -8,6 +8,7 @@ model does on a trick that it was not taught. `disguises.toml` holds the tables.
 """
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -23,7 +24,7 @@ _STROKES: Final = tuple("丶丨丿灬")
 """Chinese characters that nobody reads: they stay in the skeleton."""
 _SPACES: Final = (" ", "\u3000", "  ")
 _ZERO_WIDTH: Final = ("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad")
-_EMOJI: Final = tuple("😊🌹❤🔥👉💰🎁✨📱🍀💋🌸👌⭐🎉")
+_EMOJI: Final = tuple("😊🌹👉✨📱🍀👌⭐🎉💎🍑🎈🧧🌙☕")
 _BRACKETS: Final = ("【】", "（）", "「」", "[]", "<>", "《》", "{}")
 _FULL_WIDTH: Final = {point: point + 0xFEE0 for point in range(0x21, 0x7F)}
 
@@ -40,6 +41,17 @@ _SHARE_FRAMED: Final = 0.25
 _SHARE_BEHIND: Final = 0.7
 """Joined copies in which the benign text comes first."""
 _SHORTEST_CROP: Final = 12
+
+_LINK: Final = re.compile(
+    r"(?:https?://)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,6}(?![A-Za-z0-9])(?:/[A-Za-z0-9./?=&_-]*)?"
+)
+_CLAUSE_END: Final = re.compile(r"[，。！？；,.!?;\s]|$")
+_LINK_CUES: Final = ("", "", " ", "点击", "登录", "详见", "戳", "Visit ", "See ")
+_LINK_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+_LINK_HEADS: Final = ("http://", "https://", "www.", "m.", "")
+_LINK_ENDS: Final = (".com", ".cn", ".com.cn", ".net", ".cc", ".top", ".co.uk")
+_SHORT_LINK_HOSTS: Final = ("t.cn", "dwz.cn", "url.cn", "bit.ly")
+_SHARE_SHORT_LINKS: Final = 0.4
 
 
 @cache
@@ -137,6 +149,11 @@ UNSEEN: Final[Mapping[str, Disguise]] = {"pinyin": _replace("pinyin"), "split_ch
 DISGUISES: Final[Mapping[str, Disguise]] = {**TRAINED, **UNSEEN}
 
 
+def polite_phrases() -> tuple[str, ...]:
+    """Gives what polite openings and endings are made of: benign text that is no message."""
+    return (*_tables()["openings"], *_tables()["endings"])
+
+
 def seeded(seed: int, *names: object) -> Random:
     """Gives a source of random choices that depends on nothing but its arguments."""
     return Random(":".join(map(str, (seed, *names))))  # noqa: S311 - choices must be repeatable, not secret
@@ -165,6 +182,26 @@ def joined_copy(text: str, benign: str, random: Random) -> str:
     """Gives the message behind or before a benign one, as one text."""
     glue = random.choice(("", "\n", "。", " ", "；"))
     return benign + glue + text if random.random() < _SHARE_BEHIND else text + glue + benign
+
+
+def linked_copy(text: str, random: Random) -> str:
+    """Gives the message with other links in place of its own, or with a link put into it if it has none.
+
+    What the letters of a link are, and that there is one, must speak for nothing: codes, shops and swindlers all send
+    them.
+    """
+    if _LINK.search(text):
+        return _LINK.sub(lambda _found: _invent_link(random), text)
+    place = random.choice(list(_CLAUSE_END.finditer(text))).end()
+    return f"{text[:place]}{random.choice(_LINK_CUES)}{_invent_link(random)}{random.choice(('', ' '))}{text[place:]}"
+
+
+def _invent_link(random: Random) -> str:
+    path = "".join(random.choices(_LINK_LETTERS + _LINK_LETTERS.upper() + "0" * 12, k=random.randint(4, 8)))
+    if random.random() < _SHARE_SHORT_LINKS:
+        return f"{random.choice(('', 'http://'))}{random.choice(_SHORT_LINK_HOSTS)}/{path}"
+    host = "".join(random.choices(_LINK_LETTERS, k=random.randint(2, 9)))
+    return f"{random.choice(_LINK_HEADS)}{host}{random.choice(_LINK_ENDS)}{random.choice(('', '/' + path))}"
 
 
 def _crop(text: str, random: Random) -> str:

@@ -1,4 +1,4 @@
-"""What the classifier is shown: messages, their disguised copies, and windows of what must not be mistaken."""
+"""What the classifier is shown: messages, and copies of them that are disguised, joined or hold another link."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from mobile_model.features import FeatureSpec
 from services.training import augmentation
 from services.training.dataset import Messages
 from services.training.recipe import Recipe
-from shared.categories import HARASSMENT, LEGITIMATE, PROTECTED_TOPICS, Category
+from shared.categories import HARASSMENT, LEGITIMATE, PROTECTED_TOPICS
 
 OnMessages = Callable[[int, int], None]
 """Is told (messages done, messages in all); what it raises ends the work."""
@@ -48,16 +48,11 @@ def make_examples(messages: Messages, recipe: Recipe, spec: FeatureSpec, on_mess
     whole = features.matrix(features.encode(messages.texts), spec)
     copies, copied, joined = _copies(messages, recipe, on_messages)
     copy_rows = features.matrix(features.encode(copies), spec)
-    window_rows, windowed = _windows(messages, recipe, spec)
-    message = np.concatenate([np.arange(len(messages)), copied, windowed])
-    partner = np.concatenate([np.arange(len(messages)), joined, windowed])
-    shares = np.concatenate([
-        np.ones(len(messages)),
-        np.full(len(copied), recipe.copy_weight),
-        np.full(len(windowed), recipe.window_weight),
-    ])  # fmt: skip
+    message = np.concatenate([np.arange(len(messages)), copied])
+    partner = np.concatenate([np.arange(len(messages)), joined])
+    shares = np.concatenate([np.ones(len(messages)), np.full(len(copied), recipe.copy_weight)])
     weights = shares * (messages.weights * _balance(messages, recipe))[message]
-    rows = vstack([whole, copy_rows, window_rows], format="csr")
+    rows = vstack([whole, copy_rows], format="csr")
     return Examples(rows, messages.categories[message], weights, message, partner)
 
 
@@ -93,6 +88,9 @@ def _copies(
             partner = random.choice(benign)
             made.append(augmentation.joined_copy(text, messages.texts[partner], random))
             partners.append(partner)
+        if random.random() < (recipe.linked_harassment if is_harassment[number] else recipe.linked_others):
+            made.append(augmentation.linked_copy(text, random))
+            partners.append(number)
         texts += made
         copied += [number] * len(made)
     return texts, np.array(copied, dtype=np.int64), np.array(partners, dtype=np.int64)
@@ -101,20 +99,3 @@ def _copies(
 def _copies_of(recipe: Recipe, is_harassment: bool, draw: float) -> int:
     wanted = recipe.harassment_copies if is_harassment else recipe.other_copies
     return int(wanted) + (draw < wanted - int(wanted))
-
-
-def _windows(messages: Messages, recipe: Recipe, spec: FeatureSpec) -> tuple[csr_matrix, NDArray[np.int64]]:
-    """Gives windows of legitimate and marketing messages as the graph sees them, evenly spread over each message.
-
-    Windows of harassment are left out: many hold only its polite part.
-    """
-    harmless = np.flatnonzero(np.isin(messages.categories, [c.value for c in (*LEGITIMATE, Category.PROMOTION)]))
-    if not recipe.windows or not len(harmless):
-        return csr_matrix((0, spec.buckets)), np.zeros(0, dtype=np.int64)
-    rows, owner = features.views(features.encode([messages.texts[number] for number in harmless.tolist()]), spec)
-    firsts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
-    windows = np.diff(np.append(firsts, len(owner))) - 1
-    place = np.arange(len(owner)) - firsts[owner] - 1  # -1 is the whole message
-    step = np.maximum(windows[owner], 1)
-    kept = (place >= 0) & ((place * recipe.windows) % step < recipe.windows)
-    return rows[kept], harmless[owner[kept]]

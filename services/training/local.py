@@ -8,7 +8,6 @@ unlabelled notice may stand under `personal`: both are allowed, and only the fig
 blurred.
 """
 
-import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +31,7 @@ from services.training.evaluation import evaluate
 from services.training.failures import RunFailure
 from services.training.figures import Evaluation
 from services.training.fitting import cross_fit, examples_of, fit
+from services.training.folders import FolderError, read_file, read_lines
 from services.training.recipe import Recipe
 from services.training.report import render_report
 from services.training.runs import Step
@@ -96,6 +96,8 @@ def train_folder(
             return _train(messages, out, recipe=recipe, created_at=now(), bars=_Bars(progress, bars))
     except RunFailure as failure:
         raise LocalTrainingError(f"nothing can be learned from {data}: {failure}") from failure
+    except FolderError as error:
+        raise LocalTrainingError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _train(messages: Messages, out: Path, *, recipe: Recipe, created_at: datetim
 
 
 def _read(data: Path, base: Iterable[bytes], recipe: Recipe) -> Messages:
-    lines = [*_read_lines("base", base, "base"), *_read_folder(data)]
+    lines = [*read_lines(base, "base", _reader("base")), *_read_folder(data)]
     messages = _resolve(_as_messages(lines, recipe), [line.label for line in lines], recipe)
     messages.refuse_if_unusable()
     return messages
@@ -158,46 +160,27 @@ def _read(data: Path, base: Iterable[bytes], recipe: Recipe) -> Messages:
 def _read_folder(data: Path) -> Iterator[_Line]:
     paths = sorted(data.rglob("*.jsonl"))
     if not paths:
-        raise LocalTrainingError(f"{data} holds no .jsonl file")
+        raise FolderError(f"{data} holds no .jsonl file")
     for path in paths:
-        name = path.relative_to(data).with_suffix("").as_posix()
-        try:
-            with path.open("rb") as lines:
-                yield from _read_lines(name, lines, str(path))
-        except OSError as error:
-            raise LocalTrainingError(f"cannot read {path}: {error.strerror}") from error
+        yield from read_file(path, _reader(path.relative_to(data).with_suffix("").as_posix()))
 
 
-def _read_lines(name: str, lines: Iterable[bytes], file: str) -> Iterator[_Line]:
-    """Gives the lines that are not blank; their ids are made of `name`, complaints of them name `file`."""
-    for number, raw in enumerate(lines, 1):
-        if raw.strip():
-            try:
-                line = _read_line(f"{name}/{number}", raw)
-            except LocalTrainingError as error:
-                raise LocalTrainingError(f"{file}, line {number}: {error}") from error
-            yield line
+def _reader(name: str) -> Callable[[int, dict[str, Any]], _Line]:
+    """Gives what reads a line of a file; the ids of reports are made of the file's name."""
+    return lambda number, row: _read_line(f"{name}/{number}", row)
 
 
-def _read_line(report_id: str, raw: bytes) -> _Line:
-    try:
-        row = json.loads(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise LocalTrainingError("it is not UTF-8; save the file as UTF-8") from error
-    except (ValueError, RecursionError) as error:
-        raise LocalTrainingError("it is no JSON") from error
-    if not isinstance(row, dict):
-        raise LocalTrainingError("it is no JSON object")
+def _read_line(report_id: str, row: dict[str, Any]) -> _Line:
     text, label = row.get("text", row.get("body")), row.get("category", row.get("label"))
     if not isinstance(text, str) or not text.strip() or len(text) > _MAX_TEXT:
-        raise LocalTrainingError(f"`text` must be a text of 1 to {_MAX_TEXT} characters")
+        raise FolderError(f"`text` must be a text of 1 to {_MAX_TEXT} characters")
     if label is None or label == "":
-        raise LocalTrainingError(
+        raise FolderError(
             f"it has no `category`, and only labelled messages can be learned from; "
             f"give it one of {', '.join(_LABELS)}, or leave the line out"
         )
     if not isinstance(label, str) or label not in _LABELS:
-        raise LocalTrainingError(f"its `category` is unknown; it must be one of {', '.join(_LABELS)}")
+        raise FolderError(f"its `category` is unknown; it must be one of {', '.join(_LABELS)}")
     topic, campaign = _text_or_none(row, "topic"), _text_or_none(row, "campaign") or _kin(text)
     return _Line(report_id, fill(text, seed=report_id), label, topic, campaign)
 

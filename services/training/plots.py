@@ -1,98 +1,21 @@
 """The plots of an evaluation, as SVG that needs no script."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 import altair as alt
-import vl_convert
 
+from services.training.drawing import BAD, FAINT, GOOD, INK, NAMES, NEUTRAL, ROW, WIDTH, svg, values
 from services.training.figures import UNNAMED, Evaluation, Rate
 from shared.categories import HARASSMENT, PROTECTED_TOPICS, Category, Strictness
 
-WIDTH: Final = 560
-ROW: Final = 26
 MOST_TOPICS: Final = 6
 """Topics that are shown beside the protected ones, the most frequent ones; the evaluation holds all."""
 
 LEAST_HIT: Final = 1e-4
 """Where a rate of nothing stands on a logarithmic axis."""
 
-INK: Final = "#1d2733"
-FAINT: Final = "#8793a0"
-GRID: Final = "#e6eaee"
-GOOD: Final = "#1f7a6d"
-BAD: Final = "#c2452d"
-NEUTRAL: Final = "#5b7083"
 STRICTNESS_COLOURS: Final = {Strictness.GENTLE: "#9cc4bd", Strictness.NORMAL: GOOD, Strictness.STRICT: "#d98b2b"}
-
-_FONT: Final = "system-ui, 'Noto Sans SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
-_CONFIG: Final[dict[str, Any]] = {
-    "font": _FONT,
-    "background": "transparent",
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": INK,
-        "titleColor": FAINT,
-        "gridColor": GRID,
-        "domain": False,
-        "ticks": False,
-        "labelPadding": 6,
-        "titleFontWeight": "normal",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "labelLimit": 200,
-    },
-    "legend": {
-        "labelColor": INK,
-        "titleColor": FAINT,
-        "orient": "top",
-        "titleFontWeight": "normal",
-        "symbolType": "circle",
-    },
-}
-
-NAMES: Final[Mapping[str, str]] = {
-    "personal": "personal 个人",
-    "transactional": "transactional 通知",
-    "promotion": "promotion 营销",
-    "porn": "porn 色情",
-    "fraud": "fraud 诈骗",
-    "gambling": "gambling 赌博",
-    "illegal": "illegal 违法",
-    UNNAMED: "not acted on 未拦截",
-    "code": "code 验证码",
-    "bank": "bank 银行",
-    "hospital": "hospital 医院",
-    "antenatal": "antenatal 产检",
-    "police_warning": "police warning 反诈提醒",
-    "courier": "courier 快递",
-    "vaccination": "vaccination 疫苗",
-    "insurance": "insurance 保险",
-    "school": "school 学校",
-    "government": "government 政务",
-    "court": "court 法院",
-    "utility": "utility 水电",
-    "operator": "operator 运营商",
-    "travel": "travel 出行",
-    "ride": "ride 打车",
-    "meal": "meal 外卖",
-    "property": "property 物业",
-    "work": "work 工作",
-    "symbols": "symbols 符号",
-    "strokes": "strokes 笔画",
-    "spaces": "spaces 空格",
-    "zero_width": "zero width 零宽",
-    "emoji": "emoji 表情",
-    "line_breaks": "line breaks 断行",
-    "brackets": "brackets 括号",
-    "full_width": "full width 全角",
-    "look_alikes": "look-alikes 形近音近",
-    "polite_opening": "polite opening 开场客套",
-    "polite_ending": "polite ending 结尾客套",
-    "pinyin": "pinyin 拼音",
-    "split_characters": "split characters 拆字",
-}
-"""What categories, topics and disguises are called in a plot."""
 
 
 def plot_caught(evaluation: Evaluation) -> str:
@@ -137,11 +60,11 @@ def plot_trade_off(evaluation: Evaluation) -> str:
     ]
     x = alt.X("hit:Q", title="legitimate hit 误拦率", scale=alt.Scale(type="log"), axis=alt.Axis(format="~%"))
     y = alt.Y("caught:Q", title="harassment caught 拦截率", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="~%"))
-    line = alt.Chart(_values(curve)).mark_line(color=NEUTRAL, strokeWidth=2).encode(x=x, y=y, order="severity:Q")
+    line = alt.Chart(values(curve)).mark_line(color=NEUTRAL, strokeWidth=2).encode(x=x, y=y, order="severity:Q")
     dots = (
-        alt.Chart(_values(points)).mark_point(filled=True, size=130, opacity=1).encode(x=x, y=y, color=_by_strictness())
+        alt.Chart(values(points)).mark_point(filled=True, size=130, opacity=1).encode(x=x, y=y, color=_by_strictness())
     )
-    return _svg((line + dots).properties(width=WIDTH, height=260))
+    return svg((line + dots).properties(width=WIDTH, height=260))
 
 
 def plot_confusion(evaluation: Evaluation) -> str:
@@ -153,7 +76,7 @@ def plot_confusion(evaluation: Evaluation) -> str:
         if (total := sum(counts.values()))
         for name, count in counts.items()
     ]
-    base = alt.Chart(_values(rows)).encode(
+    base = alt.Chart(values(rows)).encode(
         x=alt.X("named:N", sort=order, title="shown as 判为", axis=alt.Axis(labelAngle=-35, grid=False)),
         y=alt.Y("true:N", sort=order, title="truly 实为", axis=alt.Axis(grid=False)),
     )
@@ -165,7 +88,7 @@ def plot_confusion(evaluation: Evaluation) -> str:
         color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value(INK)),
         opacity=alt.condition("datum.count == 0", alt.value(0.25), alt.value(1)),
     )
-    return _svg((tiles + words).properties(width=WIDTH, height=alt.Step(34)))
+    return svg((tiles + words).properties(width=WIDTH, height=alt.Step(34)))
 
 
 def plot_disguises(evaluation: Evaluation) -> str:
@@ -182,7 +105,7 @@ def plot_disguises(evaluation: Evaluation) -> str:
     order = [row["name"] for row in rows]
     y = alt.Y("name:N", sort=order, title=None)
     colour = alt.Color("kind:N", title=None, scale=alt.Scale(range=[GOOD, BAD]))
-    base = alt.Chart(_values(rows)).encode(y=y, color=colour)
+    base = alt.Chart(values(rows)).encode(y=y, color=colour)
     axis = alt.Axis(format="~%")
     change = base.mark_rule(strokeWidth=2, opacity=0.5).encode(
         x=alt.X("plain:Q", title="without → with disguise 伪装前后", axis=axis, scale=alt.Scale(domain=[0, 1])),
@@ -190,7 +113,7 @@ def plot_disguises(evaluation: Evaluation) -> str:
     )
     before = base.mark_tick(thickness=2, size=14).encode(x="plain:Q")
     after = base.mark_point(filled=True, size=80, opacity=1).encode(x="disguised:Q")
-    return _svg((change + before + after).properties(width=WIDTH, height=alt.Step(ROW)))
+    return svg((change + before + after).properties(width=WIDTH, height=alt.Step(ROW)))
 
 
 def plot_reliability(evaluation: Evaluation) -> str:
@@ -210,16 +133,16 @@ def plot_reliability(evaluation: Evaluation) -> str:
     x = alt.X("said:Q", title="probability of harassment 模型给出的概率", scale=scale, axis=alt.Axis(format="~%"))
     y = alt.Y("true:Q", title="truly harassment 实际比例", scale=scale, axis=alt.Axis(format="~%"))
     diagonal = (
-        alt.Chart(_values([{"said": 0, "true": 0}, {"said": 1, "true": 1}]))
+        alt.Chart(values([{"said": 0, "true": 0}, {"said": 1, "true": 1}]))
         .mark_line(color=FAINT, strokeDash=[4, 4], strokeWidth=1)
         .encode(x=x, y=y)
     )
-    base = alt.Chart(_values(rows)).encode(x=x)
+    base = alt.Chart(values(rows)).encode(x=x)
     range_ = base.mark_rule(color=GOOD, opacity=0.5).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
     points = base.mark_circle(color=GOOD, opacity=1).encode(
         y=y, size=alt.Size("messages:Q", title="messages 短信数", scale=alt.Scale(range=[40, 400]))
     )
-    return _svg((diagonal + range_ + points).properties(width=WIDTH, height=260))
+    return svg((diagonal + range_ + points).properties(width=WIDTH, height=260))
 
 
 def plot_paired(evaluation: Evaluation) -> str:
@@ -231,7 +154,7 @@ def plot_paired(evaluation: Evaluation) -> str:
             rows.append({"name": name, "kind": "better 改善", "count": group.only_candidate_right})
             rows.append({"name": name, "kind": "worse 变差", "count": -group.only_reference_right})
     chart = (
-        alt.Chart(_values(rows))
+        alt.Chart(values(rows))
         .mark_bar(height=12, cornerRadius=2)
         .encode(
             x=alt.X("count:Q", title="messages 短信数", axis=alt.Axis(format="d", tickMinStep=1)),
@@ -241,7 +164,7 @@ def plot_paired(evaluation: Evaluation) -> str:
             ),
         )
     )
-    return _svg(chart.properties(width=WIDTH, height=alt.Step(ROW)))
+    return svg(chart.properties(width=WIDTH, height=alt.Step(ROW)))
 
 
 def _total(evaluation: Evaluation, strictness: Strictness, *, legitimate: bool) -> float:
@@ -269,7 +192,7 @@ def _interval_row(name: str, strictness: Strictness, rate: Rate) -> dict[str, An
 def _intervals(rows: list[dict[str, Any]], title: str, domain: list[float] | None) -> str:
     names = list(dict.fromkeys(row["name"] for row in rows))
     scale = alt.Scale(domain=domain) if domain else alt.Scale(domainMin=0, clamp=True)
-    base = alt.Chart(_values(rows)).encode(
+    base = alt.Chart(values(rows)).encode(
         y=alt.Y("name:N", sort=names, title=None),
         yOffset=alt.YOffset("strictness:N", sort=[strictness.value for strictness in Strictness]),
         color=_by_strictness(),
@@ -277,22 +200,10 @@ def _intervals(rows: list[dict[str, Any]], title: str, domain: list[float] | Non
     low = alt.X("low:Q", title=f"{title} (95 %)", scale=scale, axis=alt.Axis(format="~%"))
     spans = base.mark_rule(strokeWidth=3, opacity=0.35).encode(x=low, x2="high:Q")
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("rate:Q", scale=scale))
-    return _svg((spans + points).properties(width=WIDTH, height=alt.Step(14)))
+    return svg((spans + points).properties(width=WIDTH, height=alt.Step(14)))
 
 
 def _by_strictness() -> alt.Color:
     names = [strictness.value for strictness in Strictness]
     colours = [STRICTNESS_COLOURS[strictness] for strictness in Strictness]
     return alt.Color("strictness:N", title="strictness 严格程度", scale=alt.Scale(domain=names, range=colours))
-
-
-def _values(rows: list[dict[str, Any]]) -> alt.InlineData:
-    return alt.InlineData(values=rows)
-
-
-def _svg(chart: alt.LayerChart | alt.Chart) -> str:
-    drawn: str = vl_convert.vegalite_to_svg(chart.to_dict() | {"config": _CONFIG}, vl_version=_VEGA_LITE)
-    return drawn
-
-
-_VEGA_LITE: Final = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])

@@ -27,9 +27,9 @@ class RecipeError(Exception):
 class WantedRates:
     """How many of the legitimate messages may be warned of, at each strictness."""
 
-    gentle: Rate = 0.005
-    normal: Rate = 0.02
-    strict: Rate = 0.06
+    gentle: Rate = 0.001
+    normal: Rate = 0.005
+    strict: Rate = 0.02
 
     def of(self, strictness: Strictness) -> float:
         """Gives the rate that is wanted at a strictness."""
@@ -53,9 +53,9 @@ class Recipe:
         other_copies: the same of each legitimate or marketing message; where there are fewer, disguise itself speaks
             for harassment.
         joined_copies: harassment messages that are also shown behind or before a benign one, as a share.
+        linked_harassment: harassment messages that are also shown with another link, or with one where there is none.
+        linked_others: the same of each legitimate or marketing message.
         copy_weight: how much a copy counts beside its original.
-        windows: how many of a legitimate or marketing message's windows are shown as examples of their class, at most.
-        window_weight: how much a window counts beside its message.
         folds: parts of the training messages, cut by campaign, that thresholds are cross-fitted on.
         wanted: share of legitimate messages that may be warned of.
         block_share: share of the wanted rate that may be blocked.
@@ -76,9 +76,9 @@ class Recipe:
     harassment_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5
     other_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5
     joined_copies: Share = 0.3
+    linked_harassment: Share = 0.5
+    linked_others: Share = 0.5
     copy_weight: Weight = 0.5
-    windows: Annotated[int, Field(ge=0, le=20)] = 4
-    window_weight: Weight = 0.5
     folds: Annotated[int, Field(ge=2, le=20)] = 3
     wanted: WantedRates = Field(default_factory=WantedRates)
     block_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.25

@@ -1,35 +1,15 @@
 """The evaluation as one page with plots, in English and Chinese, that needs no script and no other file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
-
-from jinja2 import Environment, StrictUndefined, Template
 
 from services.training.figures import Evaluation, Rate
 from services.training.fitting import OnProgress
+from services.training.page import Plot, Tile, percent, span, template
 from shared.categories import HARASSMENT, Strictness
 
 PARITY_LIMIT: Final = 1e-6
 """How far the graph may be from the same computation in numpy (SPEC.md)."""
-
-
-@dataclass(frozen=True)
-class _Tile:
-    value: str
-    words: str
-    zh: str
-    mood: str = ""
-
-
-@dataclass(frozen=True)
-class _Plot:
-    title: str
-    zh: str
-    why: str
-    svg: str
 
 
 def render_report(evaluation: Evaluation, on_progress: OnProgress) -> bytes:
@@ -39,7 +19,7 @@ def render_report(evaluation: Evaluation, on_progress: OnProgress) -> bytes:
         evaluation: what to show.
         on_progress: is told which of the plots is being drawn.
     """
-    page = _template().render(
+    page = template("report.html").render(
         evaluation=evaluation,
         tiles=_tiles(evaluation),
         plots=_plots(evaluation, on_progress),
@@ -49,37 +29,31 @@ def render_report(evaluation: Evaluation, on_progress: OnProgress) -> bytes:
     return page.encode()
 
 
-@cache
-def _template() -> Template:
-    source = files(__package__).joinpath("report.html").read_text("utf8")
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False).from_string(source)
-
-
-def _tiles(evaluation: Evaluation) -> list[_Tile]:
+def _tiles(evaluation: Evaluation) -> list[Tile]:
     caught = _sum(evaluation.categories[c].acted[Strictness.NORMAL].warned_or_blocked for c in HARASSMENT)
     hit = _sum(result.acted[Strictness.NORMAL].warned_or_blocked for result in evaluation.legitimate.values())
     gap = evaluation.reliability.expected_calibration_error
     difference = evaluation.parity.largest_difference
     return [
-        _Tile(
-            _percent(caught),
-            f"of {caught.of:,} harassment messages caught at normal{_range(caught)}",
+        Tile(
+            percent(caught),
+            f"of {caught.of:,} harassment messages caught at normal{span(caught)}",
             "骚扰短信拦截率",
             "good",
         ),
-        _Tile(_percent(hit), f"of {hit.of:,} legitimate messages hit at normal{_range(hit)}", "正常短信误拦率", "bad"),
-        _Tile("–" if gap is None else f"{100 * gap:.1f} %", "mean gap between probability and truth", "概率校准误差"),
-        _Tile(
+        Tile(percent(hit), f"of {hit.of:,} legitimate messages hit at normal{span(hit)}", "正常短信误拦率", "bad"),
+        Tile("–" if gap is None else f"{100 * gap:.1f} %", "mean gap between probability and truth", "概率校准误差"),
+        Tile(
             f"{difference:.1e}",
             f"largest difference from numpy, {'within' if difference <= PARITY_LIMIT else 'beyond'} 1e-6",
             "导出模型与 numpy 的最大差",
             "good" if difference <= PARITY_LIMIT else "bad",
         ),
-        _Tile(f"{evaluation.model_bytes / 1024:,.0f} KB", "model.onnx before compression", "模型大小"),
+        Tile(f"{evaluation.model_bytes / 1024:,.0f} KB", "model.onnx before compression", "模型大小"),
     ]
 
 
-def _plots(evaluation: Evaluation, on_progress: OnProgress) -> list[_Plot]:
+def _plots(evaluation: Evaluation, on_progress: OnProgress) -> list[Plot]:
     from services.training import plots  # noqa: PLC0415 - it takes a second to load, and only a run needs it
 
     drawings: list[tuple[str, str, str, Callable[[Evaluation], str]]] = [
@@ -117,7 +91,7 @@ def _plots(evaluation: Evaluation, on_progress: OnProgress) -> list[_Plot]:
     drawn = []
     for number, (title, zh, why, draw) in enumerate(drawings):
         on_progress(number, len(drawings), f"drawing the report: {title.lower()}")
-        drawn.append(_Plot(title, zh, why, draw(evaluation)))
+        drawn.append(Plot(title, zh, why, draw(evaluation)))
     return drawn
 
 
@@ -137,11 +111,3 @@ def _thresholds(evaluation: Evaluation) -> list[dict[str, Any]]:
 def _sum(rates: Any) -> Rate:
     counts = [(rate.hits, rate.of) for rate in rates]
     return Rate.from_counts(sum(hits for hits, _ in counts), sum(of for _, of in counts))
-
-
-def _percent(rate: Rate) -> str:
-    return "–" if rate.rate is None else f"{100 * rate.rate:.1f} %"
-
-
-def _range(rate: Rate) -> str:
-    return "" if rate.rate is None else f" ({100 * rate.low:.1f} to {100 * rate.high:.1f})"

@@ -143,7 +143,7 @@ def test_the_release_of_the_vectors_finds_a_solicitation_behind_200_benign_chara
     ]
     assert len(behind) >= 2
     for vector in behind:
-        assert vector["window"][0] >= len(vector["text"]) - len(SOLICITATION) - 20
+        assert vector["window"][0] >= len(BENIGN[:200]) - 80
         assert scorer.score(vector["text"]).action is Action.BLOCK
         assert not any(vector["contributions"][: vector["window"][0]])
 

@@ -67,7 +67,7 @@ def test_nothing_is_marked_without_harassment_or_without_a_cause(scorer: Scorer)
 
 
 def test_only_the_solicitation_is_marked_in_a_long_message(scorer: Scorer) -> None:
-    text = BENIGN * 3 + SOLICITATION
+    text = BENIGN * 3 + SOLICITATION * 2
     spans = highlighted(text, scorer.explain(text)).spans
     assert spans
     assert min(span.start for span in spans) >= len(BENIGN * 3) - 2
@@ -157,6 +157,6 @@ def test_passages_of_one_character_are_named_only_where_there_are_no_others() ->
 
 
 def test_an_explanation_says_where_it_looked(scorer: Scorer) -> None:
-    text = BENIGN * 3 + SOLICITATION
+    text = BENIGN * 3 + SOLICITATION * 2
     start, end = scorer.explain(text).window
     assert f"{start + 1}-{end}" in shown(screen.explanation_panel(text, scorer.explain(text), Language.ENGLISH))

@@ -1,7 +1,9 @@
 """Disguises change how a message is written, not what it says, and anyone can make the same ones."""
 
+import re
 import subprocess
 import sys
+from collections import Counter
 from random import Random
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.training import augmentation
-from services.training.augmentation import DISGUISES, TRAINED, UNSEEN, disguised_copy, joined_copy, seeded
+from services.training.augmentation import DISGUISES, TRAINED, UNSEEN, disguised_copy, joined_copy, linked_copy, seeded
 from shared.folding import skeleton
 
 MESSAGES = st.text(max_size=60)
@@ -69,3 +71,21 @@ def test_another_process_makes_the_same_copies() -> None:
 
 def test_legitimate_messages_are_disguised_too() -> None:
     assert augmentation.disguised_copy("您的验证码是 123456，请勿告诉他人", Random(3))
+
+
+LINK = re.compile(r"[A-Za-z0-9-]+\.[A-Za-z]{2,}")
+
+
+@given(MESSAGES, st.integers(0, 1000))
+def test_a_linked_copy_holds_the_text_and_a_link(text: str, seed: int) -> None:
+    made = linked_copy(text, Random(seed))
+    if LINK.search(text) is None:
+        assert LINK.search(made)
+        assert not Counter(text) - Counter(made)
+
+
+def test_a_linked_copy_of_a_message_with_a_link_has_another_one_in_its_place() -> None:
+    made = linked_copy("订单已发货，登录 http://m.example.com/a1 查看，合计 268.00 元", Random(1))
+    assert made.startswith("订单已发货，登录 ")
+    assert made.endswith(" 查看，合计 268.00 元")
+    assert "example" not in made

@@ -108,24 +108,28 @@ def test_scores_know_what_was_learned() -> None:
     assert ((scores.harassment >= 0.0) & (scores.harassment <= 1.0 + 1e-6)).all()
 
 
-def test_examples_hold_the_messages_their_copies_and_windows_of_what_is_harmless() -> None:
+BARE = replace(
+    QUICK, harassment_copies=0.0, other_copies=0.0, joined_copies=0.0, linked_harassment=0.0, linked_others=0.0
+)
+
+
+def test_examples_hold_the_messages_and_then_their_copies() -> None:
     training = messages().training
-    long = replace(training, texts=[text * 8 for text in training.texts])
-    examples = make_examples(long, Recipe(), FeatureSpec(), unheard)
+    examples = make_examples(training, Recipe(), FeatureSpec(), unheard)
     assert examples.rows.shape[0] == len(examples.categories) == len(examples.weights) == len(examples.message)
-    assert np.array_equal(examples.message[: len(long)], np.arange(len(long)))
-    plain = replace(Recipe(), harassment_copies=0.0, other_copies=0.0, joined_copies=0.0)
-    windows = make_examples(long, plain, FeatureSpec(), unheard).message[len(long) :]
-    harmless = {"personal", "transactional", "promotion"}
-    assert len(windows)
-    assert set(long.categories[windows].tolist()) == harmless
-    assert max(np.bincount(windows)) <= Recipe().windows
+    assert np.array_equal(examples.message[: len(training)], np.arange(len(training)))
+    assert len(examples.message) > len(training)
 
 
-def test_no_copies_and_no_windows_are_a_recipe_too() -> None:
-    bare = replace(QUICK, harassment_copies=0.0, other_copies=0.0, joined_copies=0.0, windows=0)
+def test_every_message_gets_a_linked_copy_if_the_recipe_says_so() -> None:
     training = messages().training
-    assert make_examples(training, bare, FeatureSpec(), unheard).rows.shape[0] == len(training)
+    linked = make_examples(training, replace(BARE, linked_harassment=1.0, linked_others=1.0), FeatureSpec(), unheard)
+    assert linked.message[len(training) :].tolist() == list(range(len(training)))
+
+
+def test_no_copies_are_a_recipe_too() -> None:
+    training = messages().training
+    assert make_examples(training, BARE, FeatureSpec(), unheard).rows.shape[0] == len(training)
 
 
 def test_what_is_told_ends_the_work() -> None:

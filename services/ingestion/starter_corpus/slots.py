@@ -35,6 +35,12 @@ def _words() -> Mapping[str, Mapping[str, Sequence[str]]]:
     return words
 
 
+@cache
+def slot_names(language: str) -> frozenset[str]:
+    """Names the slots that messages of a language may have."""
+    return frozenset({*_words()[language], *MAKERS} - {"given"})
+
+
 def fill_slots(message: str, seed: str, language: str) -> str:
     """Gives the message with every `{slot}` filled; the seed alone decides with what.
 
