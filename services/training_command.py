@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from services.ingestion.starter_corpus import read_starter_corpus
 from services.progress import follow_run
 from services.target import Target
 from services.training.local import LocalTrainingError, train_folder
@@ -23,12 +24,16 @@ err = Console(stderr=True, highlight=False)
     "--out", "out_dir", type=click.Path(path_type=Path), default=Path("var/trained"), show_default=True,
     help="Where --data puts model.onnx, card.json and report.html.",
 )  # fmt: skip
+@click.option(
+    "--starter/--no-starter", default=True, show_default=True,
+    help="Whether --data is learned together with the starter corpus.",
+)  # fmt: skip
 @click.pass_obj
-def train(target: Target, snapshot_id: str, data: Path | None, out_dir: Path) -> None:
+def train(target: Target, snapshot_id: str, data: Path | None, out_dir: Path, starter: bool) -> None:
     """Train: a run on the suite, or with --data here and now without a suite. 训练模型。"""
     if data is not None:
         try:
-            train_folder(data, out_dir, err)
+            train_folder(data, out_dir, err, base=read_starter_corpus() if starter else ())
         except LocalTrainingError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:

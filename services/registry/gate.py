@@ -17,8 +17,8 @@ import hashlib
 import math
 import zlib
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from shared.categories import HARASSMENT, LEGITIMATE, PROTECTED_TOPICS, Category
@@ -65,7 +65,8 @@ class GateRules:
             minus this. Release over release the comparison keeps what is reached, but for its margin.
         hidden: limit on messages of a legitimate class (personal, transactional) that are warned of or blocked.
         hidden_promotion: the same for ordinary marketing, whose loss hurts least.
-        hidden_topic: the same for each protected topic. Topics are small groups, so the plain limit is wider.
+        hidden_topics: the same for each protected topic, by name. A police warning quotes the fraud that it warns of,
+            so its limit is wider; topics are small groups, so each plain limit is.
         margin_missed: how much more harassment of a category may be missed than by the release in service.
         margin_hidden: how many more legitimate messages of a class or topic may be hidden.
         least_legitimate: held-out legitimate messages below which nothing can be claimed.
@@ -75,9 +76,17 @@ class GateRules:
     significance: float = 0.01
     significance_topic: float = 0.05
     missed: Limit = Limit(proven=0.60, plain=0.70)
-    hidden: Limit = Limit(proven=0.03, plain=0.05)
-    hidden_promotion: Limit = Limit(proven=0.05, plain=0.10)
-    hidden_topic: Limit = Limit(proven=0.05, plain=0.15)
+    hidden: Limit = Limit(proven=0.01, plain=0.02)
+    hidden_promotion: Limit = Limit(proven=0.04, plain=0.06)
+    hidden_topics: Mapping[str, Limit] = field(
+        default_factory=lambda: {
+            "code": Limit(proven=0.01, plain=0.03),
+            "bank": Limit(proven=0.02, plain=0.05),
+            "hospital": Limit(proven=0.01, plain=0.03),
+            "antenatal": Limit(proven=0.01, plain=0.03),
+            "police_warning": Limit(proven=0.05, plain=0.10),
+        }
+    )
     margin_missed: float = 0.05
     margin_hidden: float = 0.002
     least_legitimate: int = 50
@@ -143,10 +152,11 @@ def describe(rules: GateRules = RULES) -> str:
     def words(limit: Limit) -> str:
         return f"{limit.proven:.0%} if that is certain, {limit.plain:.0%} as counted"
 
+    topics = "; ".join(f"{topic} {words(limit)}" for topic, limit in rules.hidden_topics.items())
     return (
         f"A candidate is refused if it misses more of a harassment category than {words(rules.missed)}; or if it warns "
-        f"of or blocks more of a legitimate class than {words(rules.hidden)}, of a protected topic than "
-        f"{words(rules.hidden_topic)}, of marketing than {words(rules.hidden_promotion)}; or if it is worse than the "
+        f"of or blocks more of a legitimate class than {words(rules.hidden)}, of marketing than "
+        f"{words(rules.hidden_promotion)}, of the protected topics than {topics}; or if it is worse than the "
         f"release in service by more than {rules.margin_missed:.1%} of a harassment category or "
         f"{rules.margin_hidden:.1%} of a legitimate one and that is no accident (p at most {rules.significance}, on a "
         f"protected topic {rules.significance_topic})."
@@ -237,7 +247,7 @@ def _limits(rules: GateRules) -> Iterable[tuple[str, str, Limit]]:
     yield from (("category", category, rules.missed) for category in HARASSMENT)
     yield from (("legitimate", category, rules.hidden) for category in LEGITIMATE)
     yield "category", Category.PROMOTION, rules.hidden_promotion
-    yield from (("topic", topic, rules.hidden_topic) for topic in PROTECTED_TOPICS)
+    yield from (("topic", topic, rules.hidden_topics[topic]) for topic in PROTECTED_TOPICS)
 
 
 def _judge_limit(group: PairedCounts, limit: Limit, significance: float) -> str | None:

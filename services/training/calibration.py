@@ -15,6 +15,10 @@ with the confidence of the bound, although the severity is chosen on the same me
 risk control", 2022, give the same for the expected rate. What is counted are campaigns, each by its most suspicious
 message: near-copies are not independent, and a campaign that is hit at all counts as hit.
 
+The rate is kept for all legitimate campaigns together and for those of each legitimate class that has enough of them to
+prove it: much chat, which is hardly ever mistaken, must not pay for codes and bank notices. The largest severity is
+used, and the bound of whichever group has the largest one is published.
+
 Where even no hit among so few campaigns cannot prove the wanted rate, the severity is that of no hit, and its odds
 are raised by as much as the bound misses the wanted rate; this is prudence and proves nothing, so the bound that is
 published is the one that was reached, never the wanted one.
@@ -120,23 +124,32 @@ def _ceilings(scores: CrossFittedScores, reached: float) -> dict[Category, float
 def _choose(
     scores: CrossFittedScores, ceilings: dict[Category, float], wanted: float, confidence: float
 ) -> tuple[dict[Category, float], RateBound]:
-    worst = _worst_of_campaigns(scores, ceilings)
-    severity = _smallest_severity(worst, wanted, confidence)
+    groups = [_worst_of_campaigns(scores, ceilings, LEGITIMATE)]
+    for category in LEGITIMATE:
+        worst = _worst_of_campaigns(scores, ceilings, [category])
+        if upper_bound(0, len(worst), confidence) <= wanted:
+            groups.append(worst)
+    severity = max(_smallest_severity(worst, wanted, confidence) for worst in groups)
     thresholds = {category: _rounded_up(min(severity, ceiling)) for category, ceiling in ceilings.items()}
+    bounds = [_bound(worst, severity, wanted, confidence) for worst in groups]
+    return thresholds, max(bounds, key=lambda bound: bound.upper)
+
+
+def _bound(worst: NDArray[np.float64], severity: float, wanted: float, confidence: float) -> RateBound:
     hits = int(np.count_nonzero(worst >= severity))
     upper = upper_bound(hits, len(worst), confidence)
-    return thresholds, RateBound(
-        wanted=wanted, upper=upper, confidence=confidence, campaigns=len(worst), campaigns_hit=hits
-    )
+    return RateBound(wanted=wanted, upper=upper, confidence=confidence, campaigns=len(worst), campaigns_hit=hits)
 
 
-def _worst_of_campaigns(scores: CrossFittedScores, ceilings: dict[Category, float]) -> NDArray[np.float64]:
-    """Gives per legitimate campaign the largest severity that still hits one of its messages, the largest first.
+def _worst_of_campaigns(
+    scores: CrossFittedScores, ceilings: dict[Category, float], categories: Sequence[Category]
+) -> NDArray[np.float64]:
+    """Gives per campaign of these categories the largest severity that still hits one of its messages, largest first.
 
     It is -1 where no severity does, because no message is judged to be harassment, and infinite where every one does,
     because a message lies above a ceiling.
     """
-    legitimate = np.flatnonzero(np.isin(scores.categories, _names(LEGITIMATE)))
+    legitimate = np.flatnonzero(np.isin(scores.categories, _names(categories)))
     hit = np.full(len(scores.harassment), -1.0)
     for category, ceiling in ceilings.items():
         judged = scores.judged == category.value

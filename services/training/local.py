@@ -75,7 +75,7 @@ def train_folder(
         data: folder of JSONL files; a line is `{"text", "category" or "label", "topic"?, "campaign"?}`.
         out: folder for the results; files of the same names are replaced.
         console: where progress is shown.
-        base: further lines, such as the starter corpus.
+        base: further lines, such as those of the starter corpus.
         recipe: the settings; the usual ones if None.
         now: gives the time.
 
@@ -151,7 +151,7 @@ def _train(messages: Messages, out: Path, *, recipe: Recipe, created_at: datetim
 
 
 def _read(data: Path, base: Iterable[bytes], recipe: Recipe) -> Messages:
-    lines = [*read_lines(base, "base", _reader("base")), *_read_folder(data)]
+    lines = [*_read_folder(data), *read_lines(base, "base", _reader("base"))]
     messages = _resolve(_as_messages(lines, recipe), [line.label for line in lines], recipe)
     messages.refuse_if_unusable()
     return messages

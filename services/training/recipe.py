@@ -73,8 +73,8 @@ class Recipe:
     fold_iterations: Annotated[int, Field(ge=1, le=1000)] = 20
     balance: Share = 0.5
     protected_weight: Weight = 3.0
-    harassment_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5
-    other_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 0.5
+    harassment_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 2.0
+    other_copies: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = 1.0
     joined_copies: Share = 0.3
     linked_harassment: Share = 0.5
     linked_others: Share = 0.5

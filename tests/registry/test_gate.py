@@ -57,13 +57,13 @@ def test_a_candidate_that_blocks_everything_is_refused(category):
 
 @pytest.mark.parametrize("topic", PROTECTED_TOPICS)
 def test_a_protected_topic_is_held_to_a_limit_of_its_own(topic):
-    allowed = RULES.hidden_topic.plain
-    wrong = int(30 * allowed)
-    assert reasons(good_evidence(**{f"topic_{topic}": group("topic", topic, 30, wrong)})) == ""
-    refusal = reasons(good_evidence(**{f"topic_{topic}": group("topic", topic, 30, wrong + 1)}))
+    allowed = RULES.hidden_topics[topic].plain
+    wrong = round(100 * allowed)
+    assert reasons(good_evidence(**{f"topic_{topic}": group("topic", topic, 100, wrong)})) == ""
+    refusal = reasons(good_evidence(**{f"topic_{topic}": group("topic", topic, 100, wrong + 1)}))
     assert refusal == (
-        f"protected topic {topic}: {wrong + 1} of 30 held-out messages warned of or blocked ({(wrong + 1) / 30:.1%}); "
-        f"at most {allowed:.1%} is allowed"
+        f"protected topic {topic}: {wrong + 1} of 100 held-out messages warned of or blocked "
+        f"({(wrong + 1) / 100:.1%}); at most {allowed:.1%} is allowed"
     )
 
 

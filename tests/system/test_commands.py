@@ -95,7 +95,7 @@ def type_in(line: str) -> click.testing.Result:
         ("train --data missing", "does not exist"),
         ("train --data directory", "holds no .jsonl file"),
         ("train --data unread", "unread/one.jsonl, line 2: it is no JSON"),
-        ("train --data unlearned", "nothing can be learned from unlearned"),
+        ("train --no-starter --data unlearned", "nothing can be learned from unlearned"),
         ("release promote newest", "`quietline release list` shows those there are"),
         ("release withdraw newest --reason bad", "`quietline release list` shows those there are"),
         ("release withdraw 20260101-000000-0123abcd", "--reason"),

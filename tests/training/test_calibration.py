@@ -53,6 +53,21 @@ def test_nothing_tried_is_nothing_known() -> None:
     assert interval(0, 0) == (0.0, 1.0)
 
 
+def test_much_harmless_chat_does_not_pay_for_notices() -> None:
+    notices = scores(np.linspace(0.0, 0.99, 2_000), np.linspace(0.5, 1.0, 500))
+    chat = scores(np.zeros(50_000), np.zeros(0), judged_harassment=0.0)
+    sample = CrossFittedScores(
+        np.concatenate([notices.categories, np.full(50_000, "personal")]),
+        [*notices.campaigns, *(f"chat {number}" for number in range(50_000))],
+        np.concatenate([notices.judged, chat.judged]),
+        np.concatenate([notices.harassment, chat.harassment]),
+    )
+    recipe = Recipe(wanted=WantedRates(gentle=0.01, normal=0.02, strict=0.05))
+    found = calibrate(sample, recipe)
+    assert found.thresholds == calibrate(notices, recipe).thresholds
+    assert found.bounds[Strictness.NORMAL]["warn"].campaigns == 2_000
+
+
 @pytest.mark.parametrize(("hit", "of"), [(0, 10), (3, 10), (10, 10), (1, 1000)])
 def test_an_interval_holds_its_rate(hit: int, of: int) -> None:
     low, high = interval(hit, of)
