@@ -64,5 +64,5 @@ def check_verdicts(scorer: Scorer) -> None:
 
 
 def typical_corpus(lines: Iterable[bytes]) -> list[bytes]:
-    """Takes the plainest scenarios: enough of every category to pass the gate, and quickly trained on."""
-    return [line for line in lines if json.loads(line)["id"].startswith("typical-")]
+    """Takes the plainest scenarios and all codes: enough of every category to pass the gate, and quickly trained on."""
+    return [line for line in lines if json.loads(line)["id"].startswith(("typical-", "code-"))]

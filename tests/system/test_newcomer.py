@@ -18,6 +18,7 @@ from tests.system.suite import ROOT, RunningSuite, run_command, running_suite
 pytestmark = [pytest.mark.system, pytest.mark.enable_socket]
 
 OWN_FILE = "my-reports.jsonl"
+LABELLED = {"您的验证码是 604817": "transactional", "老婆怀孕不方便？本地小妹可上门，加薇看照片": "porn"}
 STARTS_OR_ENDS = ("--help", "up", "keys")
 """What the walk leaves out: the suite runs already, and the keys of production have a test of their own."""
 
@@ -58,6 +59,11 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     folder = tmp_path_factory.mktemp("newcomer")
     lines = [*own_reports()]
     (folder / OWN_FILE).write_bytes(b"".join(lines))
+    labelled = folder / "labelled"
+    labelled.mkdir()
+    (labelled / "mine.jsonl").write_text(
+        "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in LABELLED.items())
+    )
     with running_suite(folder / "var") as suite:
         root = suite.client().get_bytes("/tuf/metadata/1.root.json")
         PhoneStore(suite.data.phone).initialise(root, f"{suite.address}/tuf/")  # The newcomer has seen the demo.
@@ -66,7 +72,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
             command = " ".join(words[:2]) if words[0] in {"release", "phone"} else words[0]
             # The README's suite has a port of its own; this one took a free one.
             more = ["--source", f"{suite.address}/tuf/"] if command == "phone init" else []
-            typed = [walk.version if word == "VERSION" else word for word in words]
+            stands_for = {"DIR": str(labelled)} | ({"VERSION": walk.version} if "train" in walk.seen else {})
+            typed = [stands_for.get(word, word) for word in words]
             done = run_command(
                 *typed, *more, folder=folder, QUIETLINE_ADDRESS=suite.address, LC_ALL="C.UTF-8", COLUMNS="100"
             )
@@ -78,7 +85,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
 def test_the_readme_leads_from_ones_own_file_to_a_verdict(walk: Walk) -> None:
     count = len(walk.lines)
     assert list(walk.seen) == [
-        "import", "snapshot", "train", "release promote", "phone init", "phone update", "phone score", "phone explain",
+        "import", "snapshot", "train", "release promote", "phone init", "phone update", "corpus", "phone score",
+        "phone explain", "evaluate",
     ]  # fmt: skip
     assert walk.said("import") == f"{count} lines: {count} accepted, 0 known already, 0 refused\n"
     assert re.fullmatch(rf"snapshot \w+: {count} reports, sha256:[0-9a-f]{{64}}\n", walk.said("snapshot"))
@@ -89,6 +97,9 @@ def test_the_readme_leads_from_ones_own_file_to_a_verdict(walk: Walk) -> None:
     assert "allowed" in walk.said("phone score")
     assert f"release {walk.version}, made today" in walk.said("phone score")
     assert re.search(r"薇  \+\d", walk.said("phone explain"))
+    assert "scenarios" in walk.said("corpus")
+    assert "mine" in walk.said("evaluate")
+    assert "<svg" in (walk.folder / "report.html").read_text("utf8")
 
 
 def test_training_shows_how_far_it_is(walk: Walk) -> None:
