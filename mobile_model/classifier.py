@@ -26,7 +26,7 @@ Floats32 = NDArray[np.float32]
 class QuantizedWeights:
     """What a phone carries: `logit = sum of weights * scale / root(count) + bias`, in float32 and in this order.
 
-    `weights` is int8[buckets, categories], of which row 0 is zero; `scales` and `bias` are float32[categories].
+    `weights` is int8[buckets, categories]; `scales` and `bias` are float32[categories].
     """
 
     weights: NDArray[np.int8]
@@ -92,7 +92,6 @@ class HashedNgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         categories: Sequence[str],
         sample_weight: ArrayLike | None = None,
         on_iteration: regression.OnIteration | None = None,
-        start: Self | None = None,
     ) -> Self:
         """Fits rows made by `features.matrix` or `features.views`; equal input gives equal bits.
 
@@ -101,7 +100,6 @@ class HashedNgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             categories: the right category of each row.
             sample_weight: how much each row counts; 1 each if None.
             on_iteration: is told the iteration, from 1, and the mean loss; what it raises ends the fit.
-            start: a fitted classifier to begin with, which saves iterations if it is near.
 
         Raises:
             ValueError: for a category that is none, or columns that do not fit.
@@ -116,7 +114,7 @@ class HashedNgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         weights = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         parameters = regression.fit(
             regression.Partition(rows, labels, weights),
-            np.zeros((buckets + 1, len(CATEGORIES))) if start is None else np.vstack([start.coef_, start.intercept_]),
+            np.zeros((buckets + 1, len(CATEGORIES))),
             l2=self.l2,
             max_iterations=self.max_iterations,
             tolerance=self.tolerance,

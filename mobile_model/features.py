@@ -1,5 +1,7 @@
 """What the model sees of a message: hashed n-grams of its folded text and its skeleton, whole and in windows.
 
+Folding is that of `shared.folding`, but for digits, which all count as 0.
+
 The same steps are an ONNX graph in `graph.py`; here they run over a whole corpus at once in numpy.
 
 The *line* of a message is `0 F 0 0 S 0`: its folded symbols F, and its skeleton S with every symbol multiplied by
@@ -160,6 +162,12 @@ def views(corpus: Corpus, spec: FeatureSpec) -> tuple[csr_matrix, NDArray[np.int
     return vstack(rows, format="csr"), np.concatenate(messages)
 
 
+def read_digits_alike(symbols: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Gives the symbols with 0 for every digit: which digits a code or a number has would be learned as noise."""
+    is_digit = (symbols > ord("0")) & (symbols <= ord("9"))
+    return np.where(is_digit, np.uint16(ord("0")), symbols)
+
+
 def _offsets(lengths: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
 
@@ -175,7 +183,7 @@ def _counts(mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.i
 
 
 def _hash(corpus: Corpus, spec: FeatureSpec) -> Ngrams:
-    symbols = folding.fold_codepoints(corpus.codepoints)
+    symbols = read_digits_alike(folding.fold_codepoints(corpus.codepoints))
     kept = symbols != 0
     folded, folded_lengths = symbols[kept], _counts(kept, corpus.offsets)
     letter = folding.is_letter()[folded]

@@ -12,7 +12,7 @@ import numpy as np
 from onnx import TensorProto
 
 from mobile_model.classifier import CATEGORIES, FIRST_HARASSMENT, HashedNgramClassifier, with_count_column
-from mobile_model.features import NGRAM_LENGTHS
+from mobile_model.features import NGRAM_LENGTHS, read_digits_alike
 from mobile_model.graph_builder import END, GraphBuilder
 from shared import folding
 from shared.categories import HARASSMENT
@@ -28,7 +28,7 @@ def add_scoring(g: GraphBuilder, classifier: HashedNgramClassifier) -> None:
 
 def _add_fold(g: GraphBuilder) -> None:
     """From `codepoints` int32[L] to `kept` bool[L] and `folded` int64[kept symbols]."""
-    g.constant("fold_table", np.append(folding.table(), np.uint16(ord(folding.BEYOND))))
+    g.constant("fold_table", read_digits_alike(np.append(folding.table(), np.uint16(ord(folding.BEYOND)))))
     g.constant("lowest", np.array(0, dtype=np.int32))
     g.constant("beyond", np.array(folding.TABLE_LENGTH, dtype=np.int32))
     g.node("Clip", ["codepoints", "lowest", "beyond"], "guarded")

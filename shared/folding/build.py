@@ -155,11 +155,12 @@ def _unassigned(point: int) -> str:
 
 
 def _digit(character: str) -> str:
-    """Gives the one digit for any decimal digit, and for a number in a circle or the like."""
-    if unicodedata.decimal(character, None) is not None:
-        return folding.DIGIT
-    if unicodedata.category(character) == "No" and unicodedata.numeric(character).is_integer():
-        return folding.DIGIT
+    """Gives the ASCII digit of any decimal digit, and the first digit of a number in a circle or the like."""
+    if (decimal := unicodedata.decimal(character, None)) is not None:
+        return str(decimal)
+    value = unicodedata.numeric(character)
+    if unicodedata.category(character) == "No" and value.is_integer():
+        return str(int(value))[0]
     return character if character <= _LAST_SYMBOL else folding.BEYOND
 
 

@@ -1,4 +1,5 @@
 import itertools
+import re
 from collections import Counter
 
 import numpy as np
@@ -17,7 +18,7 @@ SPEC = FeatureSpec()
 
 def line_of(text: str) -> tuple[list[int], list[int], list[int]]:
     """Lays out the line and its anchors symbol by symbol, as SPEC.md says it, and gives both lists of anchors."""
-    folded = fold(text)
+    folded = re.sub("[0-9]", "0", fold(text))
     letters = [symbol for symbol in folded if symbol not in MARKS]
     line = [0, *map(ord, folded), 0, 0, *(ord(symbol) * SPEC.skeleton_factor for symbol in letters), 0]
     folded_anchors = [0, *(1 + i for i, symbol in enumerate(folded) if symbol not in MARKS), len(folded) + 1]

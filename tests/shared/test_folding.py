@@ -47,10 +47,10 @@ def test_any_number_has_a_symbol(points: list[int]) -> None:
 @pytest.mark.parametrize(
     ("disguised", "plain"),
     [
-        ("ＶＸ１３８：，！", "vx000:,!"),
-        ("𝓥𝕏𝟙３٣४８", "vx00000"),
+        ("ＶＸ１３８：，！", "vx138:,!"),
+        ("𝓥𝕏𝟙３٣४８", "vx13348"),
         ("ⓥⓧ🅥🅧🇻🇽", "vxvxvx"),
-        ("①❷⑶⓸⑸", "00000"),
+        ("①❷⑶⓸⑸", "12345"),
         ("ВХ е с о р", "bxecop"),
         ("ΑΒΕ ο ν", "abeov"),
         ("Wéīxìn ñ ø ł ß", "weixinnols"),
@@ -61,7 +61,7 @@ def test_any_number_has_a_symbol(points: list[int]) -> None:
         ("【a】「b」《c》", '[a]"b"<c>'),
         ("加\u200b微\u2060信\ufeff", "加微信"),
         ("e\u0301 \u00a0\t\r\n\u3000\x00\ud800\udfff\u3164", "e"),
-        ("一️⃣1️⃣👍🏽", "一0☞"),
+        ("一️⃣1️⃣👍🏽", "一1☞"),
         ("☎️📱❤️💋😀💰🔥", "☎☎♥♥☺¤★"),
         ("\ue000\U00020bb7\U0010ffff", "〓〓〓"),
     ],
@@ -71,7 +71,7 @@ def test_a_disguise_folds_to_what_it_is_read_as(disguised: str, plain: str) -> N
 
 
 def test_punctuation_between_letters_is_gone_from_the_skeleton() -> None:
-    assert skeleton("加*微.信★:Ｖ-Ｘ_1️⃣") == skeleton("加微信vx1") == "加微信vx0"
+    assert skeleton("加*微.信★:Ｖ-Ｘ_1️⃣") == skeleton("加微信vx1") == "加微信vx1"
 
 
 def test_the_table_of_another_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +100,6 @@ def test_the_table_is_what_the_build_makes() -> None:
 
 def test_every_look_alike_is_folded_to_what_it_looks_like() -> None:
     for letter, signs in build.lookalikes.LETTERS.items():
-        assert fold(signs) == fold(letter) * len(signs)
+        assert fold(signs) == letter * len(signs)
     for sign, character in build.lookalikes.RADICALS.split():
         assert fold(sign) == character
