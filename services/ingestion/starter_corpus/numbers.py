@@ -40,8 +40,8 @@ def real_looking_numbers(text: str) -> Iterator[tuple[str, str, str]]:
 
 def _is_phone(written: str, digits: str) -> bool:
     """Tells whether it is nothing but a telephone number; a date with a time is one without its signs only."""
-    bare = f"+{digits}" if written.startswith("+") else digits
-    return _PHONE.search(mask(written)) is not None and _PHONE.fullmatch(mask(bare)) is not None
+    is_alone = written.startswith("+") or _PHONE.fullmatch(mask(digits)) is not None
+    return is_alone and _PHONE.search(mask(written)) is not None
 
 
 def is_id_number(digits: str) -> bool:
