@@ -19,7 +19,9 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	@# Two halves side by side: what starts processes and waits for them, and the rest.
+	$(BIN)/pytest -o cache_dir=.pytest_cache/slow tests/system tests/training & slow=$$!; \
+	    $(BIN)/pytest --ignore tests/system --ignore tests/training; rest=$$?; wait $$slow && exit $$rest
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m tests.benchmarks
