@@ -1,8 +1,7 @@
 """`quietline corpus`: what whoever writes messages for the starter corpus wants to know of them."""
 
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +16,8 @@ from services.ingestion.starter_corpus import lines_of, starter_corpus_folder
 from services.ingestion.starter_corpus.check import Findings, check
 from services.ingestion.starter_corpus.scenarios import Corpus, Remark, read_scenarios
 from services.ingestion.starter_corpus.survey import Survey, survey
-from services.progress import step_columns
+from services.progress import StepBars, step_columns
+from services.results import result_console, write_result
 from services.training.dataset import Messages
 from services.training.failures import RunFailure
 from services.training.generalisation import Generalisation, generalise
@@ -28,8 +28,6 @@ err = Console(stderr=True, highlight=False)
 
 _BLOCK: Final = 500
 _FEW_WARNINGS: Final = 20
-_PIPED_WIDTH: Final = 120
-"""Of what is read from a file or a pipe, where no terminal says how wide it is."""
 
 
 @click.group()
@@ -54,11 +52,12 @@ def check_corpus(paths: Sequence[Path], json_file: Path | None, *, is_generalise
     corpus that is installed. Ends with exit code 2 if something must be mended.
     """
     with Progress(*step_columns(), console=err, expand=True, transient=True) as progress:
+        bars = StepBars(progress)
         read = read_scenarios(paths or [starter_corpus_folder()])
-        findings = check(read, _bar(progress, "check"))
+        findings = check(read, bars.start("check"))
         counted = survey(read, findings)
-        generalised = _generalise(read, progress) if is_generalised and read.messages else None
-    out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+        generalised = _generalise(read, bars) if is_generalised and read.messages else None
+    out = result_console()
     if read.messages:
         out.print(survey_screen(counted))
     if generalised is not None:
@@ -70,32 +69,22 @@ def check_corpus(paths: Sequence[Path], json_file: Path | None, *, is_generalise
         for line in remark_lines(title, remarks, limit):
             out.print(line, soft_wrap=True, markup=False)
     if json_file is not None:
-        _write(json_file, _document(findings, counted, generalised))
+        document = _document(findings, counted, generalised)
+        write_result(json_file, json.dumps(document, ensure_ascii=False, indent=1).encode())
     if findings.faults:
         raise click.ClickException(f"{len(findings.faults)} faults must be mended, as listed above")
     if not read.messages:
         raise click.ClickException("no scenario file was found; they are <category>/<scenario>.toml")
 
 
-def _bar(progress: Progress, name: str) -> Callable[..., None]:
-    """Adds a bar, and gives what is to be told how far its work is."""
-    task = progress.add_task(name, total=None, note="")
-
-    def report(done: int, total: int, note: str | None = None) -> None:
-        progress.update(task, completed=done, total=max(total, 1), note=note or "")
-
-    return report
-
-
-def _generalise(read: Corpus, progress: Progress) -> Generalisation:
+def _generalise(read: Corpus, bars: StepBars) -> Generalisation:
     """Judges the messages as training meets them: masked when they were handed in, and filled again."""
-    on_line = _bar(progress, "mask")
+    on_line = bars.start("mask")
     texts: list[str] = []
     for number, line in enumerate(lines_of(read)):
         if number % _BLOCK == 0:
             on_line(number, len(read.messages))
         texts.append(fill(mask(line["text"], line["sender"]), seed=line["id"]))
-    on_line(1, 1)
     messages = Messages(
         report_ids=[message.id for message in read.messages],
         texts=texts,
@@ -108,7 +97,7 @@ def _generalise(read: Corpus, progress: Progress) -> Generalisation:
     names = [scenario.name for scenario in read.scenarios for _ in scenario.messages]
     pairs = [message.pair for message in read.messages]
     try:
-        return generalise(messages, names, pairs, Recipe(), _bar(progress, "fit"))
+        return generalise(messages, names, pairs, Recipe(), bars.start("fit"))
     except RunFailure as failure:
         raise click.ClickException(f"nothing can be said of scenarios that were left out: {failure}") from failure
 
@@ -123,11 +112,3 @@ def _document(findings: Findings, counted: Survey, generalised: Generalisation |
         "survey": asdict(counted),
         "generalisation": generalised.document() if generalised is not None else None,
     }
-
-
-def _write(file: Path, document: dict[str, Any]) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf8")
-    except OSError as error:
-        raise click.ClickException(f"cannot write to {file}: {error.strerror}") from error

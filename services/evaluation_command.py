@@ -1,7 +1,5 @@
 """`quietline evaluate`: how a release does on labelled messages that anyone brings."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +9,8 @@ from rich.progress import Progress
 
 from mobile_model.chosen_release import ChosenRelease, NoRelease, OpenRelease, release_options
 from mobile_model.scorer import Scorer
-from services.progress import step_columns
+from services.progress import StepBars, step_columns
+from services.results import result_console, write_result
 from services.training.folders import FolderError
 from services.training.judging.counting import Answer, Decide
 from services.training.judging.disguises import judge_disguises
@@ -23,9 +22,6 @@ from services.training.judging.terminal import judgement_screen, mistaken_messag
 from shared.categories import Strictness
 
 err = Console(stderr=True, highlight=False)
-
-_PIPED_WIDTH: Final = 120
-"""Of what is read from a file or a pipe, where no terminal says how wide it is."""
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
@@ -65,43 +61,23 @@ def evaluate(
         strictness=Strictness(source["strictness"]),
     )
     with Progress(*step_columns(), console=err, expand=True) as progress:
-        bars = _Bars(progress)
+        bars = StepBars(progress)
         messages, answers, judgement = _judge(data, release, subject, bars, disguise=disguise)
         page = render_judgement(judgement, bars.start("draw")) if html_file else b""
         bars.finish()
-    out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    out = result_console()
     out.print(judgement_screen(judgement))
     if errors:
         for line in mistaken_messages(messages, answers, errors):
             out.print(line, soft_wrap=True)
     if json_file:
-        _write(json_file, judgement.to_json())
+        write_result(json_file, judgement.to_json())
     if html_file:
-        _write(html_file, page)
-
-
-class _Bars:
-    """A bar for each step, from when it starts."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def start(self, step: str) -> Callable[[int, int, str | None], None]:
-        """Gives what a step tells how far it is; the step before is over."""
-        self.finish()
-        task = self._progress.add_task(step, total=1, note="")
-        return lambda done, total, note: self._progress.update(
-            task, completed=done, total=max(total, 1), note=note or ""
-        )
-
-    def finish(self) -> None:
-        """Fills the bar of the last step."""
-        for task in self._progress.tasks[-1:]:
-            self._progress.update(task.id, completed=task.total, note="")
+        write_result(html_file, page)
 
 
 def _judge(
-    data: Path, release: OpenRelease, subject: Subject, bars: _Bars, *, disguise: bool
+    data: Path, release: OpenRelease, subject: Subject, bars: StepBars, *, disguise: bool
 ) -> tuple[list[LabelledMessage], list[Answer], Judgement]:
     try:
         messages = read_messages(data, bars.start("read"))
@@ -119,12 +95,3 @@ def _decide_with(scorer: Scorer) -> Decide:
         return Answer(verdict.category, verdict.action, verdict.harassment)
 
     return decide
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
-    click.echo(f"wrote {path}")

@@ -18,6 +18,9 @@ from rich.table import Column
 
 from services.client import SuiteClient, SuiteError
 
+OnProgress = Callable[..., None]
+"""Is told (done, total), and what is being done if there is more to say."""
+
 STEPS = ("read", "fit", "calibrate", "export", "evaluate", "submit")
 
 
@@ -77,6 +80,28 @@ def step_columns() -> tuple[ProgressColumn, ...]:
     """Gives the columns of a bar for each step of a run; the last one takes the room that is left."""
     note = TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
     return TextColumn("{task.description:<9}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), note
+
+
+class StepBars:
+    """Bars for work whose steps are not known before: each is shown from when it starts."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def start(self, step: str) -> OnProgress:
+        """Gives what a step tells how far it is; the step before is over."""
+        self.finish()
+        task = self._progress.add_task(step, total=1, note="")
+
+        def report(done: int, total: int, note: str | None = None) -> None:
+            self._progress.update(task, completed=done, total=max(total, 1), note=note or "")
+
+        return report
+
+    def finish(self) -> None:
+        """Fills the bar of the last step."""
+        for task in self._progress.tasks[-1:]:
+            self._progress.update(task.id, completed=task.total, note="")
 
 
 def follow_run(client: SuiteClient, run_id: str, console: Console) -> dict[str, Any]:

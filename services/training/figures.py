@@ -1,5 +1,6 @@
 """The figures of an evaluation: what evaluation.json holds and the report shows. No text of a message is in them."""
 
+from collections.abc import Iterable
 from typing import Final, Literal, Self
 
 import numpy as np
@@ -38,6 +39,12 @@ class Rate(_Frozen):
         """Gives the rate of counts."""
         low, high = interval(hits, of)
         return cls(hits=hits, of=of, rate=hits / of if of else None, low=low, high=high)
+
+    @classmethod
+    def sum(cls, rates: Iterable["Rate"]) -> Self:
+        """Gives the rate of all that some rates are of, together."""
+        counts = [(rate.hits, rate.of) for rate in rates]
+        return cls.from_counts(sum(hits for hits, _ in counts), sum(of for _, of in counts))
 
 
 class Acted(_Frozen):

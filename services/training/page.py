@@ -1,11 +1,16 @@
 """What the pages with plots are made of: tiles, plots and one style, and no script and no other file."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Generic, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from services.training.figures import Rate
+from services.training.fitting import OnProgress
+
+Figures = TypeVar("Figures")
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,17 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Drawing(Generic[Figures]):
+    """A plot that is still to be drawn of some figures; where these hold nothing for it, it is left out."""
+
+    title: str
+    zh: str
+    why: str
+    draw: Callable[[Figures], str]
+    has_data: bool = True
+
+
+@dataclass(frozen=True)
 class Plot:
     """A drawing with its headings and what it is for."""
 
@@ -26,6 +42,16 @@ class Plot:
     zh: str
     why: str
     svg: str
+
+
+def draw_plots(drawings: Sequence[Drawing[Figures]], figures: Figures, on_progress: OnProgress) -> list[Plot]:
+    """Draws the plots of a page, and tells which one it is at."""
+    wanted = [drawing for drawing in drawings if drawing.has_data]
+    plots = []
+    for number, drawing in enumerate(wanted):
+        on_progress(number, len(wanted), f"drawing: {drawing.title.lower()}")
+        plots.append(Plot(drawing.title, drawing.zh, drawing.why, drawing.draw(figures)))
+    return plots
 
 
 @cache

@@ -1,11 +1,10 @@
 """The evaluation as one page with plots, in English and Chinese, that needs no script and no other file."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from services.training.figures import Evaluation, Rate
 from services.training.fitting import OnProgress
-from services.training.page import Plot, Tile, percent, span, template
+from services.training.page import Drawing, Plot, Tile, draw_plots, percent, span, template
 from shared.categories import HARASSMENT, Strictness
 
 PARITY_LIMIT: Final = 1e-6
@@ -30,8 +29,8 @@ def render_report(evaluation: Evaluation, on_progress: OnProgress) -> bytes:
 
 
 def _tiles(evaluation: Evaluation) -> list[Tile]:
-    caught = _sum(evaluation.categories[c].acted[Strictness.NORMAL].warned_or_blocked for c in HARASSMENT)
-    hit = _sum(result.acted[Strictness.NORMAL].warned_or_blocked for result in evaluation.legitimate.values())
+    caught = Rate.sum(evaluation.categories[c].acted[Strictness.NORMAL].warned_or_blocked for c in HARASSMENT)
+    hit = Rate.sum(result.acted[Strictness.NORMAL].warned_or_blocked for result in evaluation.legitimate.values())
     gap = evaluation.reliability.expected_calibration_error
     difference = evaluation.parity.largest_difference
     return [
@@ -56,43 +55,40 @@ def _tiles(evaluation: Evaluation) -> list[Tile]:
 def _plots(evaluation: Evaluation, on_progress: OnProgress) -> list[Plot]:
     from services.training import plots  # noqa: PLC0415 - it takes a second to load, and only a run needs it
 
-    drawings: list[tuple[str, str, str, Callable[[Evaluation], str]]] = [
-        ("Harassment caught", "骚扰短信拦截率", "Warned of or blocked, by category and strictness.", plots.plot_caught),
-        (
-            "Legitimate messages hit",
-            "正常短信误拦率",
+    drawings = [
+        Drawing(
+            "Harassment caught", "骚扰短信拦截率",
+            "Warned of or blocked, by category and strictness.",
+            plots.plot_caught,
+        ),
+        Drawing(
+            "Legitimate messages hit", "正常短信误拦率",
             "False positives by class and topic: the worst error.",
             plots.plot_hit,
         ),
-        (
-            "What more would cost",
-            "取舍曲线",
+        Drawing(
+            "What more would cost", "取舍曲线",
             "One threshold for all categories, moved along; dots are the card's.",
             plots.plot_trade_off,
         ),
-        ("Confusion", "混淆矩阵", "What each category was shown as, at normal.", plots.plot_confusion),
-        (
-            "Disguises",
-            "伪装",
+        Drawing("Confusion", "混淆矩阵", "What each category was shown as, at normal.", plots.plot_confusion),
+        Drawing(
+            "Disguises", "伪装",
             "The same messages without (tick) and with (dot) a disguise, at normal.",
             plots.plot_disguises,
         ),
-        ("Do probabilities mean what they say?", "概率是否可信", "On the dashed line they do.", plots.plot_reliability),
-    ]
-    if evaluation.reference is not None:
-        drawings.append(
-            (
-                "Against the release in service",
-                "与线上版本对比",
-                "Messages that only one of the two gets right.",
-                plots.plot_paired,
-            )
-        )
-    drawn = []
-    for number, (title, zh, why, draw) in enumerate(drawings):
-        on_progress(number, len(drawings), f"drawing the report: {title.lower()}")
-        drawn.append(Plot(title, zh, why, draw(evaluation)))
-    return drawn
+        Drawing(
+            "Do probabilities mean what they say?", "概率是否可信",
+            "On the dashed line they do.",
+            plots.plot_reliability,
+        ),
+        Drawing(
+            "Against the release in service", "与线上版本对比",
+            "Messages that only one of the two gets right.",
+            plots.plot_paired, has_data=evaluation.reference is not None,
+        ),
+    ]  # fmt: skip
+    return draw_plots(drawings, evaluation, on_progress)
 
 
 def _thresholds(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -106,8 +102,3 @@ def _thresholds(evaluation: Evaluation) -> list[dict[str, Any]]:
         for strictness in Strictness
         for action, bound in evaluation.bounds[strictness].items()
     ]
-
-
-def _sum(rates: Any) -> Rate:
-    counts = [(rate.hits, rate.of) for rate in rates]
-    return Rate.from_counts(sum(hits for hits, _ in counts), sum(of for _, of in counts))

@@ -86,19 +86,14 @@ def summarise(groups: Iterable[Group]) -> tuple[Summary, ...]:
     return tuple(
         Summary(
             source=source,
-            recall=_sum(group.caught for group in own if group.label in HARASSMENT_LABELS),
-            false_positives=_sum(group.caught for group in own if group.label in LEGITIMATE_LABELS),
-            as_promotion=_sum(group.as_promotion for group in own if group.label in LEGITIMATE_LABELS),
-            marketing_seen=_sum(group.marketing_seen for group in own if group.label in MARKETING_LABELS),
-            marketing_caught=_sum(group.caught for group in own if group.label in MARKETING_LABELS),
+            recall=Rate.sum(group.caught for group in own if group.label in HARASSMENT_LABELS),
+            false_positives=Rate.sum(group.caught for group in own if group.label in LEGITIMATE_LABELS),
+            as_promotion=Rate.sum(group.as_promotion for group in own if group.label in LEGITIMATE_LABELS),
+            marketing_seen=Rate.sum(group.marketing_seen for group in own if group.label in MARKETING_LABELS),
+            marketing_caught=Rate.sum(group.caught for group in own if group.label in MARKETING_LABELS),
         )
         for source, own in by_source.items()
     )
-
-
-def _sum(rates: Iterable[Rate]) -> Rate:
-    counts = [(rate.hits, rate.of) for rate in rates]
-    return Rate.from_counts(sum(hits for hits, _ in counts), sum(of for _, of in counts))
 
 
 @dataclass(frozen=True, order=True)

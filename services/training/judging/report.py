@@ -1,7 +1,5 @@
 """A judgement as one page with plots, in English and Chinese, that needs no script and no other file."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
 
@@ -10,18 +8,9 @@ from services.training.fitting import OnProgress
 from services.training.judging.figures import Judgement
 from services.training.judging.messages import LEGITIMATE_LABELS, MARKETING_LABELS
 from services.training.judging.terminal import MISTAKES, kept_words, shortfalls, words_of
-from services.training.page import Plot, Tile, percent, span, template
+from services.training.page import Drawing, Plot, Tile, draw_plots, percent, span, template
 
 _DIGITS: Final = 2
-
-
-@dataclass(frozen=True)
-class _Drawing:
-    title: str
-    zh: str
-    why: str
-    draw: Callable[[Judgement], str]
-    has_data: bool = True
 
 
 def render_judgement(judgement: Judgement, on_progress: OnProgress) -> bytes:
@@ -63,38 +52,33 @@ def _tiles(judgement: Judgement) -> list[Tile]:
 def _plots(judgement: Judgement, on_progress: OnProgress) -> list[Plot]:
     from services.training.judging import plots  # noqa: PLC0415 - it takes a second to load, and only a page needs it
 
-    drawn = []
-    wanted = [drawing for drawing in _drawings(plots, judgement) if drawing.has_data]
-    for number, drawing in enumerate(wanted):
-        on_progress(number, len(wanted), f"drawing: {drawing.title.lower()}")
-        drawn.append(Plot(drawing.title, drawing.zh, drawing.why, drawing.draw(judgement)))
-    return drawn
+    return draw_plots(_drawings(plots, judgement), judgement, on_progress)
 
 
-def _drawings(plots: ModuleType, judgement: Judgement) -> list[_Drawing]:
+def _drawings(plots: ModuleType, judgement: Judgement) -> list[Drawing[Judgement]]:
     total, disguises = judgement.total, judgement.disguises
     return [
-        _Drawing(
+        Drawing(
             "Harassment caught", "骚扰短信拦截率",
             "Recall by source and label.",
             plots.plot_recall, has_data=total.recall.of > 0,
         ),
-        _Drawing(
+        Drawing(
             "Legitimate messages caught", "正常短信误拦率",
             "False positives by source and label: the worst error.",
             plots.plot_false_positives, has_data=total.false_positives.of > 0,
         ),
-        _Drawing(
+        Drawing(
             "Scores", "概率分布",
             "Share of the messages by probability of harassment.",
             plots.plot_scores,
         ),
-        _Drawing(
+        Drawing(
             "Recall kept under disguise", "伪装后保持的拦截率",
             "As a share of the clean recall; the tick is what is wanted, * marks what was not taught.",
             plots.plot_kept, has_data=any(disguise.kept is not None for disguise in disguises),
         ),
-        _Drawing(
+        Drawing(
             "Legitimate messages caught under disguise", "伪装后的正常短信误拦率",
             "The same disguise must not speak for harassment by itself.",
             plots.plot_disguised_hits, has_data=any(disguise.hit.of for disguise in disguises),
