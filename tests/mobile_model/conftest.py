@@ -1,4 +1,4 @@
-"""One small fitted classifier for all tests of the phone, its graph, and the card that belongs to it."""
+"""One small fitted classifier for all tests of the phone, its graph and its card; a publisher and its clock."""
 
 from collections.abc import Callable
 
@@ -13,6 +13,7 @@ from mobile_model.scorer import Scorer
 from shared.folding import codepoints
 from shared.release_card import ReleaseCard
 from tests.mobile_model.small_release import SmallRelease, make_release
+from tests.mobile_model.updater.repository_simulator import Clock, Repository
 
 Answer = dict[str, NDArray[np.generic]]
 Run = Callable[[str], Answer]
@@ -57,3 +58,15 @@ def run(session: onnxruntime.InferenceSession) -> Run:
         return dict(zip(graph.OUTPUTS, session.run(list(graph.OUTPUTS), inputs), strict=True))
 
     return answer
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def repository(clock: Clock) -> Repository:
+    made = Repository(clock)
+    made.offer(None)
+    return made

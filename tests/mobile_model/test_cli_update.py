@@ -38,18 +38,6 @@ class PhoneOnNetwork:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def repository(clock: Clock) -> Repository:
-    made = Repository(clock)
-    made.offer(None)
-    return made
-
-
-@pytest.fixture
 def phone(tmp_path: Path, repository: Repository, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> PhoneOnNetwork:
     monkeypatch.setattr(cli, "update", functools.partial(update, fetcher=repository, now=clock))
     for module in (cli, chosen_release):

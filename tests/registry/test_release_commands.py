@@ -1,22 +1,13 @@
 """`quietline release list`: what there is, and what of it phones get."""
 
-import logging
-
 import pytest
-import structlog
 from click.testing import CliRunner
 
 from services.cli import main
 from tests.in_process import InProcessSuite
 from tests.registry.candidates import BAD, FIRST, SECOND
 
-
-@pytest.fixture(autouse=True)
-def _quiet_suite():
-    """Keeps the suite's log, which a real one writes elsewhere, out of what the command prints."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("quiet_suite")
 
 
 @pytest.fixture

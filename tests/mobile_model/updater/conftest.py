@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mobile_model.updater import PhoneStore, UpdateOutcome, update
-from tests.mobile_model.updater.repository_simulator import SOURCE, Clock, Repository
+from tests.mobile_model.updater.repository_simulator import SOURCE, Repository
 
 
 @dataclass
@@ -42,18 +42,6 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="quietline-") as folder:
         yield Path(folder)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def repository(clock: Clock) -> Repository:
-    made = Repository(clock)
-    made.offer(None)
-    return made
 
 
 @pytest.fixture
