@@ -127,6 +127,17 @@ def test_every_message_gets_a_linked_copy_if_the_recipe_says_so() -> None:
     assert linked.message[len(training) :].tolist() == list(range(len(training)))
 
 
+def test_linked_copies_of_harassment_and_of_others_are_wanted_apart() -> None:
+    training = messages().training
+    harassment = ["porn", "fraud", "gambling", "illegal"]
+    for recipe, is_harassment in (
+        (replace(BARE, linked_harassment=1.0), True),
+        (replace(BARE, linked_others=1.0), False),
+    ):
+        copied = make_examples(training, recipe, FeatureSpec(), unheard).message[len(training) :]
+        assert copied.tolist() == np.flatnonzero(np.isin(training.categories, harassment) == is_harassment).tolist()
+
+
 def test_no_copies_are_a_recipe_too() -> None:
     training = messages().training
     assert make_examples(training, BARE, FeatureSpec(), unheard).rows.shape[0] == len(training)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from mobile_model.scorer import Scorer
+from services.cli import main
 from services.training.figures import Evaluation
 from services.training.local import LocalTrainingError, train_folder
 from shared.categories import Category
@@ -156,3 +158,14 @@ def test_any_unicode_can_be_trained_on(tmp_path: Path) -> None:
         "".join(json.dumps(row) + "\n" for row in lines()) + '{"text": "\\ud800 \\u0000 加微", "label": "porn"}\n'
     )
     assert train(tmp_path, tmp_path / "out").held_out
+
+
+@pytest.mark.parametrize(("more", "is_learned"), [((), True), (("--no-starter",), False)])
+def test_the_starter_corpus_is_learned_too_unless_it_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...], *, is_learned: bool
+) -> None:
+    learned: list[bytes] = []
+    monkeypatch.setattr("services.training_command.read_starter_corpus", lambda: iter([b"a line"]))
+    monkeypatch.setattr("services.training_command.train_folder", lambda *_, base: learned.extend(base))
+    assert CliRunner().invoke(main, ["train", "--data", str(tmp_path), *more]).exit_code == 0
+    assert learned == ([b"a line"] if is_learned else [])
