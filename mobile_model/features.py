@@ -6,8 +6,8 @@ The same steps are an ONNX graph in `graph.py`; here they run over a whole corpu
 
 The *line* of a message is `0 F 0 0 S 0`: its folded symbols F, and its skeleton S with every symbol multiplied by
 `FeatureSpec.skeleton_factor`, so that the two streams share no n-gram. Each position of the line owns the three n-grams
-that start there (zeros go on after the end). Each line holds seven n-grams of zeros alone, which fall into bucket 0:
-divided by the root of the count, they tell the model how short a message is.
+that start there (zeros go on after the end). Each line holds a few n-grams of zeros alone, seven if it has a letter,
+which fall into bucket 0: divided by the root of the count, they tell the model how short a message is.
 
 *Anchors* are the start of a stream, each of its letters and digits, and its end: the same number in F and S. A window
 is a run of `window_letters` anchors with all that both streams hold between them, so that punctuation between letters

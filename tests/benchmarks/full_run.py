@@ -19,7 +19,7 @@ BUDGET_SECONDS = 60.0
 
 
 def benchmark(messages: Messages) -> list[Result]:
-    """Times read, fit, calibrate, export and evaluate; the peer only fits, and knows no windows or disguises."""
+    """Times read, fit, calibrate, export and evaluate; the peer only fits, and knows no disguises."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         data.mkdir()
