@@ -96,7 +96,10 @@ def test_the_readme_leads_from_ones_own_file_to_a_verdict(walk: Walk) -> None:
     assert walk.said("phone update") == f"no release -> {walk.version} (made today)\n"
     assert "allowed" in walk.said("phone score")
     assert f"release {walk.version}, made today" in walk.said("phone score")
-    assert re.search(r"薇  \+\d", walk.said("phone explain"))
+    text, _, spoken = walk.said("phone explain").partition("\n\n")
+    characters = re.findall(r"^ +(\d+)  (.)  \+\d", spoken, re.MULTILINE)  # Which ones speak is the model's affair.
+    assert characters
+    assert all(text[int(place) - 1] == character for place, character in characters)
     assert "mine" in walk.said("evaluate")
     assert "<svg" in (walk.folder / "report.html").read_text("utf8")
 
