@@ -1,5 +1,7 @@
 # make demo   walks the whole road of a message on this machine
 # make test   lint, types, import contracts and every test that needs no external server
+# make secrets       makes what docker-compose.yml needs before its first start
+# make compose-test  builds the images, brings the stack up, walks the road over its edge, and takes it down
 # make bench  compares with what one would pick instead, and prints ratios
 # make lock   writes the lock files anew after a change of pyproject.toml
 
@@ -8,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test bench lock clean
+.PHONY: demo test secrets compose-test bench lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -22,6 +24,12 @@ test: $(VENV)/installed-dev
 	@# Two halves side by side: what starts processes and waits for them, and the rest.
 	$(BIN)/pytest -o cache_dir=.pytest_cache/slow tests/system tests/training & slow=$$!; \
 	    $(BIN)/pytest --ignore tests/system --ignore tests/training; rest=$$?; wait $$slow && exit $$rest
+
+secrets: $(VENV)/installed
+	@$(BIN)/python -m services.compose_secrets
+
+compose-test: $(VENV)/installed-dev
+	$(BIN)/pytest -o cache_dir=.pytest_cache/compose -m compose tests/compose
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m tests.benchmarks

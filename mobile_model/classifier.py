@@ -1,6 +1,8 @@
 """The classifier as scikit-learn knows it; `graph.py` turns it into the graph that phones run."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -18,6 +20,9 @@ from shared.categories import HARASSMENT, Category
 CATEGORIES: Final = tuple(Category)
 FIRST_HARASSMENT: Final = len(CATEGORIES) - len(HARASSMENT)
 """Harassment is the last columns of every array over categories."""
+
+_PARTITIONS: Final = 4
+"""Fixed, so that neither the number of processors nor of threads changes the order of the sums."""
 
 Floats32 = NDArray[np.float32]
 
@@ -104,17 +109,26 @@ class HashedNgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         Raises:
             ValueError: for a category that is none, or columns that do not fit.
         """
-        columns = {category.value: column for column, category in enumerate(CATEGORIES)}
-        if unknown := sorted({str(c) for c in categories} - columns.keys()):
-            raise ValueError(f"no such category: {', '.join(unknown)}")
-        labels = np.array([columns[str(c)] for c in categories], dtype=np.int64)
-        buckets = self.features.buckets
-        if rows.shape != (len(labels), buckets):
-            raise ValueError(f"{len(labels)} categories and {buckets} buckets do not fit rows of shape {rows.shape}")
+        labels = columns_of(categories)
+        if rows.shape != (len(labels), self.features.buckets):
+            raise ValueError(
+                f"{len(labels)} categories and {self.features.buckets} buckets do not fit rows of shape {rows.shape}"
+            )
         weights = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        partitions = regression.Partition(rows, labels, weights).split(_PARTITIONS)
+        with ThreadPoolExecutor(max_workers=min(_PARTITIONS, os.cpu_count() or 1)) as threads:
+            return self.fit_sums(regression.Together(partitions, threads.map), on_iteration)
+
+    def fit_sums(self, messages: regression.Sums, on_iteration: regression.OnIteration | None = None) -> Self:
+        """Fits messages of which only sums are known; equal sums give equal bits.
+
+        Args:
+            messages: rows made by `features.matrix` or `features.views`, with labels as `columns_of` gives them.
+            on_iteration: see `fit_matrix`.
+        """
         parameters = regression.fit(
-            regression.Partition(rows, labels, weights),
-            np.zeros((buckets + 1, len(CATEGORIES))),
+            messages,
+            np.zeros((self.features.buckets + 1, len(CATEGORIES))),
             l2=self.l2,
             max_iterations=self.max_iterations,
             tolerance=self.tolerance,
@@ -171,6 +185,18 @@ class HashedNgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         if view > 0:
             spoken[:, ~_owned(ngrams, views, view)] = 0.0
         return _share(ngrams, spoken, len(text))
+
+
+def columns_of(categories: Sequence[str]) -> NDArray[np.int64]:
+    """Gives the column of each category.
+
+    Raises:
+        ValueError: for a category that is none.
+    """
+    columns = {category.value: column for column, category in enumerate(CATEGORIES)}
+    if unknown := sorted({str(c) for c in categories} - columns.keys()):
+        raise ValueError(f"no such category: {', '.join(unknown)}")
+    return np.array([columns[str(c)] for c in categories], dtype=np.int64)
 
 
 def quantize(weights: NDArray[np.float64], bias: NDArray[np.float64]) -> QuantizedWeights:

@@ -5,16 +5,14 @@ iterations that moves weights across a rounding edge, and a release can no longe
 L-BFGS-B was tried: the weights of one byte change with the processor.) Everything here is `portable_math` and products
 of a sparse matrix, whose order is that of its entries.
 
-The loss is a sum over messages, so partitions can be computed anywhere and added: see `Partition`.
+All that a fit asks of the messages is sums over them, so these can be taken anywhere and added: see `Sums`.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +23,6 @@ from mobile_model.portable_math import Floats, dot, exp, fixed_sum, log
 OnIteration = Callable[[int, float], None]
 Objective = Callable[[Floats], tuple[float, Floats]]
 
-_PARTITIONS: Final = 4
-"""Fixed, so that neither the number of processors nor of threads changes the order of the sums."""
 _HISTORY: Final = 8
 _SUFFICIENT_DECREASE: Final = 1e-4
 _CURVATURE: Final = 0.9
@@ -36,20 +32,37 @@ _TYPICAL_VARIANCE: Final = 0.12
 """Of one class indicator, p (1 - p), with seven classes."""
 
 
-@dataclass(frozen=True)
-class Partition:
-    """Some messages: rows of features, the column of the right category of each, and what each weighs."""
-
-    features: csr_matrix
-    labels: NDArray[np.int64]
-    weights: Floats
+class Sums(Protocol):
+    """Messages that may lie anywhere; each sum is taken in a fixed order."""
 
     def loss_and_gradient(self, parameters: Floats) -> tuple[float, Floats]:
         """Gives the summed loss and its gradient by the parameters, both without the penalty.
 
         `parameters` is float64[buckets + 1, categories]; the last row is the bias.
         """
+        ...
+
+    def weight_and_squares(self) -> tuple[float, Floats]:
+        """Gives the summed weight, and float64[buckets]: of each bucket, the summed weighted squares of its feature."""
+        ...
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Some messages: rows of features, the column of the right category of each, and what each weighs.
+
+    The feature is what `features` holds, divided by the row's divisor: one number, or float64[messages, 1].
+    """
+
+    features: csr_matrix
+    labels: NDArray[np.int64]
+    weights: Floats
+    divisors: Floats | float = 1.0
+
+    def loss_and_gradient(self, parameters: Floats) -> tuple[float, Floats]:
+        """See `Sums`."""
         scores = self.features @ parameters[:-1]
+        scores /= self.divisors
         scores += parameters[-1]
         scores -= scores.max(axis=1, keepdims=True)
         rows = np.arange(len(self.labels))
@@ -61,22 +74,52 @@ class Partition:
         odds[rows, self.labels] -= 1.0
         odds *= self.weights[:, np.newaxis]
         gradient = np.empty_like(parameters)
-        gradient[:-1] = self.features.T @ odds
         gradient[-1] = odds.sum(axis=0)
+        odds /= self.divisors
+        gradient[:-1] = self.features.T @ odds
         return loss, gradient
+
+    def weight_and_squares(self) -> tuple[float, Floats]:
+        """See `Sums`."""
+        squares = self.features.copy()
+        squares.data **= 2
+        weights = self.weights[:, np.newaxis] / self.divisors**2
+        return fixed_sum(self.weights), (squares.T @ weights)[:, 0]
 
     def split(self, parts: int) -> list["Partition"]:
         """Cuts into runs of rows with about the same number of entries each."""
         marks = np.arange(1, parts) * (self.features.nnz / parts)
         cuts = [0, *np.searchsorted(self.features.indptr[1:], marks), len(self.labels)]
+        divisors = np.broadcast_to(self.divisors, (len(self.labels), 1))
         return [
-            Partition(self.features[first:last], self.labels[first:last], self.weights[first:last])
-            for first, last in pairwise(cuts)
+            Partition(self.features[rows], self.labels[rows], self.weights[rows], divisors[rows])
+            for rows in (slice(first, last) for first, last in pairwise(cuts))
         ]
 
 
+@dataclass(frozen=True)
+class Together:
+    """Sums over several, added in their order.
+
+    Args:
+        parts: what is added.
+        each: `map`, or that of an executor.
+    """
+
+    parts: Sequence[Sums]
+    each: Callable[..., Iterable[Any]] = map
+
+    def loss_and_gradient(self, parameters: Floats) -> tuple[float, Floats]:
+        """See `Sums`."""
+        return add(self.each(lambda part: part.loss_and_gradient(parameters), self.parts))
+
+    def weight_and_squares(self) -> tuple[float, Floats]:
+        """See `Sums`."""
+        return add(self.each(lambda part: part.weight_and_squares(), self.parts))
+
+
 def fit(
-    messages: Partition,
+    messages: Sums,
     start: Floats,
     *,
     l2: float,
@@ -86,39 +129,36 @@ def fit(
 ) -> Floats:
     """Gives the parameters that minimise `sum(weight * loss) + l2 / 2 * sum(weights ** 2)`; the bias is not penalised.
 
-    Equal input gives equal bits, with any number of threads. What `on_iteration` raises ends the fit and passes on.
+    Equal sums give equal bits. What `on_iteration` raises ends the fit and passes on.
     """
-    total = fixed_sum(messages.weights)
+    total, squares = messages.weight_and_squares()
     penalty = l2 / total
-    with ThreadPoolExecutor(max_workers=min(_PARTITIONS, os.cpu_count() or 1)) as threads:
-        partitions = messages.split(_PARTITIONS)
 
-        def objective(parameters: Floats) -> tuple[float, Floats]:
-            parts = list(threads.map(lambda part: part.loss_and_gradient(parameters), partitions))
-            loss, gradient = add(parts)
-            gradient /= total
-            gradient[:-1] += penalty * parameters[:-1]
-            return loss / total + penalty / 2 * fixed_sum(parameters[:-1] ** 2), gradient
+    def objective(parameters: Floats) -> tuple[float, Floats]:
+        loss, gradient = messages.loss_and_gradient(parameters)
+        gradient /= total
+        gradient[:-1] += penalty * parameters[:-1]
+        return loss / total + penalty / 2 * fixed_sum(parameters[:-1] ** 2), gradient
 
-        curvature = np.append(_mean_squares(messages) + penalty / _TYPICAL_VARIANCE, 1.0) * _TYPICAL_VARIANCE
-        return minimise(
-            objective,
-            start,
-            1.0 / curvature[:, np.newaxis],
-            max_iterations=max_iterations,
-            tolerance=tolerance,
-            on_iteration=on_iteration,
-        )
+    curvature = np.append(squares / total + penalty / _TYPICAL_VARIANCE, 1.0) * _TYPICAL_VARIANCE
+    return minimise(
+        objective,
+        start,
+        1.0 / curvature[:, np.newaxis],
+        max_iterations=max_iterations,
+        tolerance=tolerance,
+        on_iteration=on_iteration,
+    )
 
 
 def add(parts: Iterable[tuple[float, Floats]]) -> tuple[float, Floats]:
-    """Adds losses and gradients of partitions, in the order given."""
-    first_loss, first_gradient = next(iterator := iter(parts))
-    loss, gradient = first_loss, first_gradient.copy()
-    for part_loss, part_gradient in iterator:
-        loss += part_loss
-        gradient += part_gradient
-    return loss, gradient
+    """Adds what `Sums` give, in the order given, as it comes."""
+    first, first_values = next(iterator := iter(parts))
+    total, values = first, first_values.copy()
+    for part, part_values in iterator:
+        total += part
+        values += part_values
+    return total, values
 
 
 def minimise(
@@ -200,10 +240,3 @@ def _search(
         else:
             return there, there_loss, there_gradient
     return None
-
-
-def _mean_squares(messages: Partition) -> Floats:
-    squares = messages.features.copy()
-    squares.data **= 2
-    mean: Floats = (squares.T @ messages.weights) / fixed_sum(messages.weights)
-    return mean

@@ -28,6 +28,9 @@ COMMANDS: Final = {
     "corpus": ("services.corpus_command:corpus", "Check the messages that a first model learns from. 语料维护"),
     "release": ("services.commands:release", "Promote, roll back, withdraw, look back. 发布管理"),
     "keys": ("services.registry.commands:keys", "Make and rotate keys. 密钥管理"),
+    "doctor": ("services.doctor.command:doctor", "Check a running suite and its folder, in words. 体检"),
+    "backup": ("services.backup.command:backup", "Save a suite, running or not, to a new folder. 备份"),
+    "restore": ("services.backup.command:restore", "Bring a backup back where there is no suite. 恢复"),
     "phone": ("mobile_model.cli:phone", "Be a phone: update, score, explain. 手机端"),
 }
 

@@ -47,7 +47,7 @@ def import_file(target: Target, file: Path, format_name: str | None, source: str
 def snapshot(target: Target) -> None:
     """Freeze the verified reports into an immutable data set. 冻结数据快照。"""
     with target.connect() as client, err.status("Freezing the snapshot"):
-        made = client.post("/ingestion/v1/snapshots")
+        made = client.post("/ingestion/v1/snapshots", repeatable=True)
     click.echo(f"snapshot {made['id']}: {made['reports']} reports, {made['digest']}")
 
 
@@ -104,7 +104,7 @@ def roll_back(target: Target, channel: str) -> None:
 def withdraw(target: Target, version: str, reason: str) -> None:
     """Take VERSION out of service everywhere; phones leave it."""
     with target.connect() as client:
-        client.post(f"/registry/v1/releases/{version}/withdraw", {"reason": reason})
+        client.post(f"/registry/v1/releases/{version}/withdraw", {"reason": reason}, repeatable=True)
     click.echo(f"{version} is withdrawn")
 
 

@@ -99,7 +99,7 @@ def walk(data: DataDirectory, reports: Path | None, console: Console) -> None:
         console.rule("1 reports 举报")
         hand_in(client, reports, own_lines, console)
         console.rule("2 snapshot 快照")
-        snapshot = client.post("/ingestion/v1/snapshots")
+        snapshot = client.post("/ingestion/v1/snapshots", repeatable=True)
         console.print(f"{snapshot['reports']} verified reports, {snapshot['held_out']} of them held out to judge by")
         console.print(snapshot["digest"])
         console.rule("3 run 训练")
@@ -138,7 +138,7 @@ def train(client: SuiteClient, snapshot_id: str, console: Console) -> dict[str, 
     Raises:
         DemoError: if the run made no candidate.
     """
-    run = client.post("/training/v1/runs", {"snapshot": snapshot_id})
+    run = client.post("/training/v1/runs", {"snapshot": snapshot_id}, repeatable=True)
     ended = follow_run(client, run["id"], console)
     if ended["state"] not in {"succeeded", "refused"}:
         why = (ended.get("problem") or {}).get("detail") or "see the report"

@@ -23,7 +23,7 @@ import services.ingestion.app
 import services.registry.app
 import services.training.app
 from services.ingestion.settings import Settings as IngestionSettings
-from services.quiet_worker import QuietLogger, QuietWorker
+from services.quiet_worker import QUIET, WORKER_BOOT_ERROR
 from services.registry.settings import Settings as RegistrySettings
 from services.training.peers import Peers
 from services.training.settings import Settings as TrainingSettings
@@ -35,9 +35,6 @@ from shared.web import configure_logging
 THREADS: Final = 16
 STOP_SECONDS: Final = 3
 """How long requests may take to end after Ctrl-C; the whole suite is gone within 5 seconds."""
-
-WORKER_BOOT_ERROR: Final = 3
-"""gunicorn's own exit status for a worker that did not start, at which its master ends too."""
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -207,16 +204,12 @@ class EmbeddedServer(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         """Tells gunicorn what to do; called by its constructor."""
-        options: dict[str, Any] = {
+        options: dict[str, Any] = QUIET | {
             "bind": f"{self._host}:{self._port}",
             "workers": 1,
             "threads": THREADS,
-            "worker_class": QuietWorker,
-            "logger_class": QuietLogger,
             "timeout": 0,  # a long import is no hung worker
             "graceful_timeout": STOP_SECONDS,
-            "loglevel": "warning",
-            "control_socket_disable": True,
             "post_worker_init": lambda _worker: self._ready(),
             "worker_int": self._stop,
             "worker_exit": lambda _arbiter, worker: self._leave(worker),

@@ -19,6 +19,9 @@ from shared.web import internal_error, places_of
 OUR_FAULTS: Final = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName, errors.ConfigurationProblem)
 """What gunicorn derives from the errors of clients, but is none of theirs."""
 
+WORKER_BOOT_ERROR: Final = 3
+"""gunicorn's own exit status for a worker that did not start, at which its master ends too."""
+
 log = structlog.get_logger()
 
 
@@ -68,6 +71,15 @@ class QuietLogger(Logger):  # type: ignore[misc]
         error = sys.exception()
         if error is not None:
             log.error("server_error", kind=type(error).__name__, where=places_of(error))
+
+
+QUIET: Final[dict[str, Any]] = {
+    "worker_class": QuietWorker,
+    "logger_class": QuietLogger,
+    "loglevel": "warning",
+    "control_socket_disable": True,
+}
+"""What every server of ours tells gunicorn."""
 
 
 def _answer(problem: Problem, request_id: str) -> bytes:

@@ -41,7 +41,7 @@ def train(target: Target, snapshot_id: str, data: Path | None, out_dir: Path, st
         click.echo(f"{out_dir}/model.onnx, card.json, report.html")
         return
     with target.connect() as client:
-        run = client.post("/training/v1/runs", {"snapshot": snapshot_id})
+        run = client.post("/training/v1/runs", {"snapshot": snapshot_id}, repeatable=True)
         ended = follow_run(client, run["id"], err)
     if ended["state"] != "succeeded":
         why = (ended.get("problem") or {}).get("detail") or "its report says why"

@@ -6,6 +6,7 @@ time wherever two hashes differ, and always looks at every entry.
 
 import hashlib
 import hmac
+import os
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
@@ -64,9 +65,11 @@ class KeyFile(BaseModel):
     keys: tuple[KeyEntry, ...]
 
     def write(self, path: Path) -> None:
-        """Writes the file whole or not at all, readable by its owner alone."""
+        """Writes the file whole or not at all, readable by its owner alone, who stays the one that there was."""
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         draft.touch(mode=0o600)
+        if os.geteuid() == 0 and path.exists():
+            os.chown(draft, path.stat().st_uid, path.stat().st_gid)
         draft.write_text(self.model_dump_json(indent=1), "utf8")
         draft.replace(path)
 
@@ -104,6 +107,10 @@ class KeyRing:
         if production and any(entry.development for entry in content.keys):
             raise KeyFileError(f"{path} holds development keys, which production refuses; start in a folder of its own")
         return cls(content.keys)
+
+    def complaint(self) -> str | None:
+        """Says in words why nobody can be let in, or gives None."""
+        return None if self._entries else "the key file holds no key; add one with `quietline keys add`, and restart"
 
     def find(self, key: str) -> Principal | None:
         """Gives the holder of the key, or None."""

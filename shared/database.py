@@ -16,6 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
@@ -24,6 +25,13 @@ from shared.problems import Problem
 BUSY_TIMEOUT_SECONDS: Final = 5
 LOCK_TIMEOUT_SECONDS: Final = 10
 STATEMENT_TIMEOUT_SECONDS: Final = 30
+CONNECT_TIMEOUT_SECONDS: Final = 5
+SILENCE_SECONDS: Final = 15
+"""A server that acknowledges nothing for so long is gone, and whoever waits for it is told."""
+POOL_SIZE: Final = 5
+POOL_OVERFLOW: Final = 15
+"""Beyond `POOL_SIZE`, for as long as they are needed: together more than a process has threads."""
+POOL_TIMEOUT_SECONDS: Final = 10
 MIGRATION_LOCK: Final = 0x517E71E  # any number that all replicas agree on
 
 NAMING_CONVENTION: Final = {
@@ -66,8 +74,14 @@ def open_engine(url: str) -> Engine:
     SQLite moves rows from one page to another may a copy stay in the unused part of a page.
     """
     if not url.startswith("sqlite"):
-        options = f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
-        return create_engine(url, pool_pre_ping=True, connect_args={"options": options, "connect_timeout": 5})
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            connect_args=_postgresql_options(),
+        )
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
 
     @event.listens_for(engine, "connect")
@@ -84,6 +98,18 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
+def _postgresql_options() -> dict[str, Any]:
+    """Gives what libpq is told of each connection: nothing may wait without an end."""
+    return {
+        "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s",
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "tcp_user_timeout": SILENCE_SECONDS * 1000,
+        "keepalives_idle": SILENCE_SECONDS // 3,
+        "keepalives_interval": SILENCE_SECONDS // 3,
+        "keepalives_count": 2,
+    }
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """Opens one transaction that is committed at the end, or rolled back on an error."""
@@ -98,17 +124,33 @@ def reading(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-def as_problem(error: DBAPIError) -> Problem:
+DatabaseError = DBAPIError | PoolTimeoutError
+DATABASE_ERRORS: Final = (DBAPIError, PoolTimeoutError)
+"""What SQLAlchemy raises when a statement fails, or when no connection becomes free in time."""
+
+DISK_FULL: Final = "53100"
+AWAY: Final = frozenset({"25006", "42P01"})
+"""SQLSTATEs that are no `OperationalError` and pass all the same: a server that became a read-only standby, and tables
+that are not there yet, which SQLite counts among its operational errors."""
+
+
+def kind_of(error: DatabaseError) -> str:
+    """Names what went wrong, for a log: the text of the error may hold a message."""
+    return type(error.orig if isinstance(error, DBAPIError) else error).__name__
+
+
+def as_problem(error: DatabaseError) -> Problem:
     """Says in words what a database error means for the client, without the database's own text."""
-    message = str(error.orig)
-    if "disk is full" in message or "No space left" in message:
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    sqlstate, message = getattr(cause, "sqlstate", None), str(cause)
+    if sqlstate == DISK_FULL or "disk is full" in message or "No space left" in message:
         return storage_full()
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError | PoolTimeoutError) or error.connection_invalidated or sqlstate in AWAY:
         return Problem(
             "database-unavailable",
             "The database does not answer",
             503,
-            "Nothing was changed. Try the same request again in a moment.",
+            "What was sent is not acknowledged. Send the same request again in a moment.",
             headers={"Retry-After": "2"},
         )
     return Problem("internal-error", "Something went wrong on our side", 500, "Nothing was changed.")
@@ -151,6 +193,17 @@ def is_at_head(engine: Engine, migrations: Path) -> bool:
     heads = set(ScriptDirectory.from_config(_alembic_config(migrations)).get_heads())
     with engine.connect() as connection:
         return set(MigrationContext.configure(connection).get_current_heads()) == heads
+
+
+def is_known_revision(migrations: Path, revision: str | None) -> bool:
+    """Tells whether this source tree can bring tables of a revision to its head."""
+    known = {script.revision for script in ScriptDirectory.from_config(_alembic_config(migrations)).walk_revisions()}
+    return revision in known
+
+
+def complaint_of_tables(engine: Engine, migrations: Path) -> str | None:
+    """Says in words that the tables are not those that this source tree expects, or gives None."""
+    return None if is_at_head(engine, migrations) else "the tables are not at head; migrate first"
 
 
 def run_migrations(metadata: MetaData) -> None:

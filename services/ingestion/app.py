@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from flask import Flask
-from sqlalchemy import Engine, text
 
 from services.ingestion.api import ERRORS, new_ingestion_blueprint
+from services.ingestion.metrics import Counts, show_states
 from services.ingestion.settings import Settings
 from services.ingestion.snapshots import SnapshotFolder
 from shared.auth import KeyRing
-from shared.database import is_at_head, open_engine, upgrade
-from shared.web import new_api, seal
+from shared.database import complaint_of_tables, open_engine, upgrade
+from shared.web import Metrics, look_at_clock, look_at_room, new_api, seal
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
@@ -42,22 +42,26 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> F
         KeyFileError: if the key file is missing, malformed or not allowed in this mode.
     """
     engine = open_engine(settings.database_url)
+    metrics = Metrics()
+    counts = Counts(metrics)
+    show_states(metrics, engine, clock)
+    metrics.disk_free(snapshots=settings.snapshots_url)
     api = new_api(
         __name__,
         "Quietline ingestion",
         "Receives reports of messages, masks and groups them, and freezes those with labels into data sets.",
+        service="ingestion",
         version=version("quietline"),
         keys=KeyRing.from_file(settings.keys_file, production=settings.production),
         errors=ERRORS,
-        checks={"database": lambda: _check_database(engine)},
+        metrics=metrics,
+        checks={"database": lambda: complaint_of_tables(engine, MIGRATIONS)},
+        looks={
+            "clock": lambda: look_at_clock(engine, clock),
+            "room": lambda: look_at_room(settings.snapshots_url),
+        },
     )
-    api.register_api(new_ingestion_blueprint(engine, SnapshotFolder.at(settings.snapshots_url), clock))
+    api.register_api(new_ingestion_blueprint(engine, SnapshotFolder.at(settings.snapshots_url), clock, counts))
     seal(api)
     api.extensions["engine"] = engine
     return api
-
-
-def _check_database(engine: Engine) -> str | None:
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-    return None if is_at_head(engine, MIGRATIONS) else "the tables are not those of this version; migrate first"

@@ -11,26 +11,20 @@ from typing import Any, Final
 import structlog
 from pydantic import ValidationError
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
 from services.ingestion import store
 from services.ingestion.campaigns import shapes
 from services.ingestion.documents import BulkLine
 from services.ingestion.intake import BulkSource, Occurrences, accept_line
 from services.ingestion.lines import READ_BYTES, LineError, Record
+from services.ingestion.metrics import Counts
 from services.ingestion.reports import IngestionError, NewReport
-from shared.database import as_problem, writing
+from shared.database import DATABASE_ERRORS, as_problem, kind_of, writing
 from shared.problems import Problem
 from shared.web import ClientLeftError, client_left, describe_faults, list_faults
 
 BATCH: Final = 2000
 """How many lines are committed together; while they are, about half a second, no other writer gets its turn."""
-EARLY_BYTES: Final = 1 << 16
-"""So much of the answer is sent while the body is still being read.
-
-Many clients read no answer before they have sent everything. If we sent more than the sockets hold, both sides would
-wait for each other for ever; so the rest waits in a temporary file until the body has ended.
-"""
 KNOWN_COLUMNS: Final = BulkLine.columns()
 MOST_UNKNOWN_COLUMNS: Final = 20
 LONGEST_COLUMN: Final = 40
@@ -76,7 +70,13 @@ class Tally:
 
 
 def import_records(
-    records: Iterable[Record], source: BulkSource, engine: Engine, clock: Callable[[], datetime], by: str
+    records: Iterable[Record],
+    source: BulkSource,
+    engine: Engine,
+    clock: Callable[[], datetime],
+    *,
+    by: str,
+    counts: Counts,
 ) -> Iterator[dict[str, Any]]:
     """Stores the records in batches and says what became of them.
 
@@ -90,6 +90,7 @@ def import_records(
         engine: the database.
         clock: gives the present time, in UTC.
         by: who stands for the labels.
+        counts: told what becomes of the lines.
 
     Raises:
         ClientLeftError: if the client left within the first batch.
@@ -108,23 +109,24 @@ def import_records(
                 batch.append(_accepted(record, source, occurrences, clock(), tally))
             except LineError as error:
                 tally.refused += 1
+                counts.refuse_line()
                 refusals.append({"line": record.line, "problem": _problem(error)})
             if len(batch) + len(refusals) >= BATCH:
-                _commit(batch, engine, clock(), by, tally)
+                _commit(batch, engine, clock(), tally, by=by, counts=counts)
                 yield from refusals
                 yield {"read": tally.read, "accepted": tally.accepted}
                 batch, refusals, is_first = [], [], False
-        _commit(batch, engine, clock(), by, tally)
+        _commit(batch, engine, clock(), tally, by=by, counts=counts)
     except ClientLeftError:
         if is_first:
             raise
         log.info("client_left", read=tally.read, accepted=tally.accepted)
         yield _end_early(client_left(SEND_AGAIN), tally)
         return
-    except DBAPIError as error:
+    except DATABASE_ERRORS as error:
         if is_first:
             raise
-        log.error("import_broken", kind=type(error).__name__)  # noqa: TRY400 - a traceback may hold a message
+        log.error("import_broken", kind=kind_of(error))  # noqa: TRY400 - a traceback may hold a message
         yield _end_early(as_problem(error), tally)
         return
     yield from refusals
@@ -150,7 +152,7 @@ def _accepted(record: Record, source: BulkSource, occurrences: Occurrences, now:
     return report
 
 
-def _commit(batch: list[NewReport], engine: Engine, now: datetime, by: str, tally: Tally) -> None:
+def _commit(batch: list[NewReport], engine: Engine, now: datetime, tally: Tally, *, by: str, counts: Counts) -> None:
     if not batch:
         return
     batch_shapes = shapes([report.text for report in batch])
@@ -158,6 +160,7 @@ def _commit(batch: list[NewReport], engine: Engine, now: datetime, by: str, tall
         added = store.add_reports(session, batch, batch_shapes, now=now, by=by)
     tally.accepted += added
     tally.duplicates += len(batch) - added
+    counts.accept_batch(batch, added, len(batch) - added)
 
 
 def _problem(error: LineError) -> dict[str, Any]:
@@ -169,18 +172,13 @@ def _end_early(problem: Problem, tally: Tally) -> dict[str, Any]:
 
 
 def stream_answer(events: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """Writes events as NDJSON, little of it before the body is read to its end; see `EARLY_BYTES`."""
-    sent = 0
-    with SpooledTemporaryFile(max_size=1 << 20) as rest:
+    """Writes events as NDJSON, none of it before the body is read to its end.
+
+    Many clients read no answer before they have sent everything, and nginx hands no more of a body on once the answer
+    has begun; then both sides would wait for each other for ever. So the answer waits in a temporary file.
+    """
+    with SpooledTemporaryFile(max_size=1 << 20) as answer:
         for event in events:
-            line = json.dumps(event, ensure_ascii=False).encode() + b"\n"
-            if "done" in event:
-                rest.seek(0)
-                yield from iter(lambda: rest.read(READ_BYTES), b"")
-                yield line
-            elif sent + len(line) <= EARLY_BYTES:
-                sent += len(line)
-                yield line
-            elif "line" in event:
-                sent = EARLY_BYTES
-                rest.write(line)
+            answer.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")
+        answer.seek(0)
+        yield from iter(lambda: answer.read(READ_BYTES), b"")

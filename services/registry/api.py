@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, time
 from typing import Any, Final
 
+import structlog
 from flask import Response
 from flask_openapi3 import APIBlueprint
 from sqlalchemy import Engine
@@ -43,6 +44,8 @@ from shared.web import (
     principal,
     requires,
 )
+
+log = structlog.get_logger()
 
 ERRORS: Final[ErrorTable] = {
     UnknownReleaseError: ("unknown-release", "There is no such release", 404),
@@ -108,6 +111,7 @@ def _add_candidates(
         verify_model(submission.model, submission.card)
         blobs.put(submission.model)
         release, is_new = _submit(engine, submission, Actor(principal().name, now()))
+        log.info("candidate_judged", run_id=release.run_id, release=release.version, state=release.state, new=is_new)
         if release.state is ReleaseState.ACCEPTED:
             promote_by_itself(release.version)
         return _release_answer(release), 201 if is_new else 200

@@ -1,7 +1,7 @@
 """Wires the registry together."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -14,19 +14,23 @@ from services.registry import gate, operations
 from services.registry.api import ERRORS, new_registry_blueprint
 from services.registry.blobs import ModelBlobs
 from services.registry.files import Disk
-from services.registry.metadata import KeyOfflineError
+from services.registry.metadata import LIFETIMES, KeyOfflineError, Published
+from services.registry.metrics import show_states
 from services.registry.publishing import Publisher, Resigning
 from services.registry.repository import Repository
 from services.registry.settings import Settings
 from services.registry.signing import KeyFolder
 from services.registry.static import create_static_app
 from shared.auth import KeyRing
-from shared.database import is_at_head, open_engine, upgrade
-from shared.web import new_api, seal
+from shared.database import complaint_of_tables, open_engine, upgrade
+from shared.web import Metrics, State, look_at_clock, look_at_room, new_api, seal
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 __all__ = ["create_app", "create_static_app", "migrate", "start_resigning"]
+
+SIGNING_MAY_TAKE: Final = timedelta(hours=1)
+"""The job that signs anew looks every few minutes; what is late by so much is not being signed."""
 
 log = structlog.get_logger()
 
@@ -56,16 +60,28 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, dis
     disk = disk or Disk()
     publisher = new_publisher(settings, engine, now, disk)
     publisher.prepare()
+    metrics = Metrics()
+    show_states(metrics, engine, publisher, now)
+    metrics.disk_free(candidates=settings.candidates_url, published=str(settings.publish_dir))
     api = new_api(
         __name__,
         "Quietline registry",
         f"Judges candidates, keeps channels, publishes signed releases. {gate.describe()}",
+        service="registry",
         version=version("quietline"),
         keys=keys,
         errors=ERRORS,
+        metrics=metrics,
         checks={
-            "database": lambda: None if is_at_head(engine, MIGRATIONS) else "the tables are not at head",
+            "database": lambda: complaint_of_tables(engine, MIGRATIONS),
             "publication": publisher.complaint,
+            "signing_keys": publisher.complaint_of_keys,
+        },
+        looks={
+            "clock": lambda: look_at_clock(engine, now),
+            "room": lambda: look_at_room(settings.candidates_url),
+            "room_published": lambda: look_at_room(str(settings.publish_dir)),
+            "signatures": lambda: look_at_signatures(publisher.published(), now()),
         },
     )
     blobs = ModelBlobs(settings.candidates_url, disk)
@@ -74,6 +90,26 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, dis
     seal(api)
     api.extensions["engine"] = engine
     return api
+
+
+def look_at_signatures(published: Published | None, now: datetime) -> tuple[State, str]:
+    """Judges how long phones will accept what is published."""
+    if published is None:
+        return State.FAILED, "what is published cannot be read"
+    left = {role: at - now for role, at in published.expiries().items()}
+    words = ", ".join(f"{role} {in_words(duration)}" for role, duration in left.items())
+    if min(left.values()) <= timedelta(0):
+        return State.FAILED, f"expired, so that phones update no more: {words}"
+    overdue = [role for role in left if left[role] < LIFETIMES[role].renew_before - SIGNING_MAY_TAKE]
+    if overdue:
+        return State.WARNING, f"{', '.join(overdue)} should have been signed again by now: {words}"
+    return State.OK, f"valid for: {words}"
+
+
+def in_words(duration: timedelta) -> str:
+    """Writes a duration in days and hours; below nothing if it is over."""
+    sign, hours = ("-" if duration < timedelta(0) else ""), int(abs(duration).total_seconds() // 3600)
+    return f"{sign}{hours // 24} d {hours % 24} h"
 
 
 def migrate(settings: Settings) -> None:

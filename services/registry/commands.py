@@ -147,15 +147,31 @@ def rotate(roles: tuple[str, ...], root_keys: Path | None, publish_dir: Path, ke
     required=True,
     help="What it may do.",
 )
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="New file for the key, instead of printing it.",
+)
 @keys_file_option
-def add(name: str, scopes: tuple[str, ...], keys_file: Path) -> None:
+def add(name: str, scopes: tuple[str, ...], key_file: Path | None, keys_file: Path) -> None:
     """Make a bearer key for NAME and print it, once. 新建访问密钥。
 
     The services read the key file when they start.
     """
     with _one_line_errors():
-        key = _add_bearer_key(keys_file, name, [Scope(scope) for scope in scopes])
-        click.echo(f"bearer key of {name} ({', '.join(sorted(scopes))}), shown this once: {key}")
+        if key_file is not None:
+            _make_private(key_file)
+        try:
+            key = _add_bearer_key(keys_file, name, [Scope(scope) for scope in scopes])
+        except BaseException:
+            _remove(key_file)
+            raise
+        holder = f"bearer key of {name} ({', '.join(sorted(scopes))})"
+        if key_file is None:
+            click.echo(f"{holder}, shown this once: {key}")
+        else:
+            key_file.write_text(key, "ascii")
+            click.echo(f"{holder}: {key_file}")
 
 
 @contextmanager
@@ -188,7 +204,7 @@ def _make_private(file: Path) -> None:
     try:
         file.touch(mode=0o600, exist_ok=False)
     except FileExistsError as error:
-        raise click.ClickException(f"{file} is there already; name another with --admin-key-file") from error
+        raise click.ClickException(f"{file} is there already; name another file for the key") from error
 
 
 def _remove(*files: Path | None) -> None:

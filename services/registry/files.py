@@ -16,12 +16,18 @@ class Disk:
         self.put_in_place(self.write_draft(path, content, mode), path)
 
     def write_draft(self, path: Path, content: bytes, mode: int = 0o644) -> Path:
-        """Writes everything but the name: what follows is a rename, which needs no more room on the disk."""
+        """Writes everything but the name: what follows is a rename, which needs no more room on the disk.
+
+        What root writes belongs to the folder's owner, so that a service of another user can read what root rotated.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{DRAFT_PREFIX}{secrets.token_hex(8)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
+                if os.geteuid() == 0:
+                    owner = path.parent.stat()
+                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

@@ -121,6 +121,7 @@ def next_step(
     *,
     forced: str | None = None,
     targets_key_is_offline: bool = False,
+    stride: int = 1,
 ) -> Step:
     """Gives the step to a state that offers exactly these files and in which nothing grows old.
 
@@ -134,6 +135,7 @@ def next_step(
         now: the time.
         forced: a role that is signed anew though it says the same.
         targets_key_is_offline: lets targets that only grow old stay; only the operator can bring their key.
+        stride: how far the versions of what is signed go up.
 
     Raises:
         KeyOfflineError: if a role must be signed and its key is not at hand.
@@ -146,19 +148,19 @@ def next_step(
 
     targets, old_targets = None, published.targets
     if old_targets is None or old_targets.signed.targets != files or not may_stay("targets", old_targets):
-        version = old_targets.signed.version + 1 if old_targets else 1
+        version = old_targets.signed.version + stride if old_targets else 1
         signed_targets = Targets(version=version, expires=expiry("targets", now), targets=dict(files))
         targets = sign(signed_targets, signers("targets"))
 
     snapshot, old_snapshot = None, published.snapshot
     if old_snapshot is None or targets is not None or not may_stay("snapshot", old_snapshot):
-        version, meta = (old_snapshot.signed.version + 1, old_snapshot.signed.meta) if old_snapshot else (1, {})
+        version, meta = (old_snapshot.signed.version + stride, old_snapshot.signed.meta) if old_snapshot else (1, {})
         meta = {"targets.json": _meta_of(targets)} if targets else meta
         snapshot = sign(Snapshot(version=version, expires=expiry("snapshot", now), meta=meta), signers("snapshot"))
 
     timestamp, old_timestamp = None, published.timestamp
     if old_timestamp is None or snapshot is not None or not may_stay("timestamp", old_timestamp):
-        version = old_timestamp.signed.version + 1 if old_timestamp else 1
+        version = old_timestamp.signed.version + stride if old_timestamp else 1
         named = _meta_of(snapshot) if snapshot else old_timestamp.signed.snapshot_meta if old_timestamp else None
         signed = Timestamp(version=version, expires=expiry("timestamp", now), snapshot_meta=named)
         timestamp = sign(signed, signers("timestamp"))

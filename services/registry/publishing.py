@@ -15,17 +15,17 @@ from typing import Final, TypeVar
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
 
 from services.registry import store
 from services.registry.blobs import BlobError, ModelBlobs
-from services.registry.metadata import KeyOfflineError, RepositoryError, Target
+from services.registry.metadata import KeyOfflineError, Published, RepositoryError, Target
 from services.registry.operations import list_channels
 from services.registry.releases import Channel, offered
 from services.registry.repository import Repository
 from services.registry.signing import KeyFolder, SigningKeyError
-from shared.database import reading, writing
+from shared.database import DATABASE_ERRORS, reading, writing
 from shared.release_card import ChannelFile
 
 RESIGN_EVERY: Final = timedelta(minutes=5)
@@ -138,6 +138,21 @@ class Publisher:
             return f"signatures have expired: {', '.join(expired)}"
         return None if is_shown else "phones do not see the newest change yet: a key is offline or the disk is full"
 
+    def complaint_of_keys(self) -> str | None:
+        """Says which keys that must be online cannot be used, or gives None."""
+        try:
+            offline = self._repository.offline_roles()
+        except (RepositoryError, SigningKeyError) as error:
+            return str(error)
+        return f"these signing keys are not in the folder of keys: {', '.join(offline)}" if offline else None
+
+    def published(self) -> Published | None:
+        """Gives what phones see now; None if that cannot be read."""
+        try:
+            return self._repository.published()
+        except RepositoryError:
+            return None
+
     def _targets(self, session: Session) -> list[Target]:
         channels = list_channels(session)
         withdrawn = store.withdrawn_versions(session)
@@ -177,6 +192,7 @@ class Resigning:
         self._thread.join(timeout=2)
 
     def _run(self) -> None:
+        bind_contextvars(service="registry")
         pause = timedelta(0)
         while not self._stopping.wait(pause.total_seconds()):
             pause = RESIGN_EVERY if self._refresh() else RETRY_AFTER
@@ -184,7 +200,7 @@ class Resigning:
     def _refresh(self) -> bool:
         try:
             self._publisher.refresh()
-        except (RepositoryError, SigningKeyError, BlobError, DBAPIError, OSError) as error:
+        except (RepositoryError, SigningKeyError, BlobError, *DATABASE_ERRORS, OSError) as error:
             log.warning("resigning_failed", kind=type(error).__name__)
             return False
         return True

@@ -39,6 +39,10 @@ from services.registry.metadata import (
 from services.registry.signing import ROLES, KeyFolder
 
 DEVELOPMENT_MARK: Final = "x-quietline-development"
+ALWAYS_ONLINE: Final = ("snapshot", "timestamp")
+"""Roles whose metadata expires so soon that no person can bring their keys each time."""
+LEAP: Final = 10_000
+"""More publications than there can be between a backup and its restoration."""
 KEPT_VERSIONS: Final = 5
 """How many publications stay complete on the disk, for phones that are in the middle of an update."""
 
@@ -162,6 +166,33 @@ class Repository:
         folder.keep_only(role, new_signer.public_key)
         return root.version
 
+    def leap(self) -> bool:
+        """Publishes what phones see under versions that none of them can have met, after an older state was restored.
+
+        Phones refuse metadata that is older than what they know, and some know what was published after the backup.
+
+        Returns:
+            whether the targets took part, whose key may be offline; without them a phone that met newer targets waits
+            for the next change that is promoted.
+
+        Raises:
+            KeyOfflineError: if a key is missing that must be online.
+        """
+        published = self.published()
+        if published.targets is None:
+            return True
+        is_complete = _find(self._keys, published.root.signed, "targets") is not None
+        publication = self._prepare(
+            published,
+            published.targets.signed.targets,
+            self._signers(published),
+            forced="targets" if is_complete else "snapshot",
+            stride=LEAP,
+        )
+        if publication is not None:
+            publication.go_live()
+        return is_complete
+
     def renew_root(self, root_keys: KeyFolder) -> bool:
         """Publishes the root anew with the same keys if it nears its end and its private key is at hand."""
         root = self._newest_root().signed
@@ -178,6 +209,15 @@ class Repository:
         """Gives the roles that should have been signed again by now, with the moment from which phones refuse them."""
         expiries = self.published().expiries()
         return {role: expires for role, expires in expiries.items() if grows_old(role, expires, self._now())}
+
+    def offline_roles(self) -> list[str]:
+        """Names the roles that sign by themselves and whose keys are not at hand.
+
+        Raises:
+            SigningKeyError: if a key file cannot be read.
+        """
+        root = self._newest_root().signed
+        return [role for role in ALWAYS_ONLINE if _find(self._keys, root, role) is None]
 
     def published(self) -> Published:
         """Reads what phones see now.
@@ -217,10 +257,17 @@ class Repository:
             self._disk.remove(path)
 
     def _prepare(
-        self, published: Published, files: Mapping[str, TargetFile], signers: Signers, forced: str | None = None
+        self,
+        published: Published,
+        files: Mapping[str, TargetFile],
+        signers: Signers,
+        forced: str | None = None,
+        stride: int = 1,
     ) -> Publication | None:
         offline = _find(self._keys, published.root.signed, "targets") is None
-        step = next_step(published, files, signers, self._now(), forced=forced, targets_key_is_offline=offline)
+        step = next_step(
+            published, files, signers, self._now(), forced=forced, targets_key_is_offline=offline, stride=stride
+        )
         if step.targets is not None:
             self._write(step.targets)
         if step.snapshot is not None:

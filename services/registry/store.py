@@ -184,6 +184,18 @@ def list_releases(session: Session, limit: int, before: tuple[datetime, str] | N
     return [_release(row) for row in session.scalars(query)]
 
 
+def count_releases(session: Session) -> dict[str, int]:
+    """Gives the number of candidates and releases in each state that has any."""
+    query = select(ReleaseRow.state, func.count()).group_by(ReleaseRow.state)
+    return dict(session.execute(query).all())
+
+
+def count_events(session: Session) -> dict[str, int]:
+    """Gives how often each kind of thing happened to a channel."""
+    query = select(ChannelEventRow.kind, func.count()).group_by(ChannelEventRow.kind)
+    return dict(session.execute(query).all())
+
+
 def withdrawn_versions(session: Session) -> tuple[str, ...]:
     """Names every release that was taken back, oldest first."""
     query = select(ReleaseRow.version).where(ReleaseRow.state == ReleaseState.WITHDRAWN).order_by(ReleaseRow.version)

@@ -10,7 +10,7 @@ import structlog
 from flask import Response
 from flask_openapi3 import APIBlueprint
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from services.training import artifacts, runs, store
 from services.training.artifacts import MissingFileError, RunFolder
@@ -25,14 +25,14 @@ from services.training.documents import (
 )
 from services.training.events import stream_events
 from services.training.figures import Evaluation
-from services.training.peers import NotFoundError, PeerError, Peers
+from services.training.peers import SHORT_TIMEOUT, NotFoundError, PeerError, Peers
 from services.training.runs import Run, RunHasEndedError, UnknownRunError
 from services.training.schedules import LATEST, new_run
 from services.training.settings import Settings
 from shared.auth import Scope
-from shared.database import reading, writing
+from shared.database import DATABASE_ERRORS, kind_of, reading, writing
 from shared.problems import Problem
-from shared.web import BEARER, ErrorTable, decode_cursor, make_page, new_blueprint, principal, requires
+from shared.web import BEARER, ErrorTable, decode_cursor, keep_trail, make_page, new_blueprint, principal, requires
 
 ERRORS: Final[ErrorTable] = {
     UnknownRunError: ("unknown-run", "There is no such run", 404),
@@ -87,6 +87,7 @@ def _add_runs(
             run = new_run(uuid.uuid4().hex, body.snapshot, body.recipe, holder, now())
             known = _add_run(engine, run, holder, key, digest)
             if known is None:
+                log.info("run_asked_for", run_id=run.id)
                 _enqueue(enqueue, run.id)
         started, status = (run, 202) if known is None else (known, 200)
         return started.document(), status, {"Location": f"runs/{started.id}"}
@@ -143,7 +144,8 @@ def _add_results(blueprint: APIBlueprint, engine: Engine, settings: Settings) ->
         if run.state.is_end and after >= last:
             return Response(status=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return Response(stream_events(engine, run.id, min(after, last)), mimetype="text/event-stream", headers=headers)
+        stream = keep_trail(stream_events(engine, run.id, min(after, last)))
+        return Response(stream, mimetype="text/event-stream", headers=headers)
 
     @blueprint.get(
         "/runs/<run_id>/report",
@@ -213,8 +215,8 @@ def _add_run(engine: Engine, run: Run, holder: str, key: str | None, digest: str
 def _enqueue(enqueue: Callable[[str], None], run_id: str) -> None:
     try:
         enqueue(run_id)
-    except DBAPIError as error:
-        log.warning("run_not_queued_yet", run=run_id, kind=type(error.orig).__name__)  # the worker finds it
+    except DATABASE_ERRORS as error:
+        log.warning("run_not_queued_yet", run_id=run_id, kind=kind_of(error))  # the worker finds it
 
 
 def _refuse_unknown_snapshot(peers: Peers, snapshot: str) -> None:
@@ -224,7 +226,7 @@ def _refuse_unknown_snapshot(peers: Peers, snapshot: str) -> None:
         Problem: 422, if there is no such snapshot.
     """
     try:
-        peers.ingestion.snapshot(snapshot)
+        peers.ingestion.snapshot(snapshot, SHORT_TIMEOUT)
     except NotFoundError as error:
         hint = (
             "Freeze one first: POST /ingestion/v1/snapshots."

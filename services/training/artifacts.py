@@ -1,7 +1,9 @@
 """The files of a run, under its id, on a path or in an object store: whole or not there at all."""
 
 import secrets
-from typing import Final, cast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -53,6 +55,20 @@ class RunFolder:
             return cast("bytes", self._files.cat_file(f"{self._path}/{name}"))
         except FileNotFoundError as error:
             raise MissingFileError(f"the run has no {name} yet") from error
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Any]:
+        """Opens a file for reading here and there in it.
+
+        Raises:
+            MissingFileError: if it is not there.
+        """
+        try:
+            file = self._files.open(f"{self._path}/{name}", "rb")
+        except FileNotFoundError as error:
+            raise MissingFileError(f"the run has no {name} yet") from error
+        with file:
+            yield file
 
     def remove(self, *names: str) -> None:
         """Removes files that are there, and drafts that a killed worker left."""

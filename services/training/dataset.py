@@ -67,11 +67,16 @@ class Messages:
             table = table.select(list(_COLUMNS)).cast(pa.schema(list(_COLUMNS.items()))).sort_by("report_id")
         except (pa.ArrowException, KeyError) as error:
             raise DamagedSnapshotError("The snapshot is no Parquet file with the columns that were agreed.") from error
-        column = {name: table[name].to_pylist() for name in _COLUMNS}
-        if any(column[name].count(None) for name in _COLUMNS if name != "topic"):
+        if any(table[name].null_count for name in _COLUMNS if name != "topic"):
             raise DamagedSnapshotError("The snapshot has a row with an empty column.")
-        if strangers := set(column["category"]) - set(Category):
+        if strangers := set(table["category"].unique().to_pylist()) - set(Category):
             raise DamagedSnapshotError(f"The snapshot has {len(strangers)} categories that this version does not know.")
+        return cls.from_table(table)
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Self:
+        """Reads the rows of a table that `to_table` gave, in their order."""
+        column = {name: table[name].to_pylist() for name in _COLUMNS}
         return cls(
             column["report_id"],
             column["text"],
@@ -82,34 +87,29 @@ class Messages:
             np.array(column["held_out"], dtype=np.bool_),
         )
 
-    def to_parquet(self) -> bytes:
-        """Writes the messages; equal messages give equal bytes with one version of the library."""
-        table = pa.table(
-            [
-                pa.array(column, type=kind)
-                for column, kind in zip(
-                    (self.report_ids, self.texts, self.categories.tolist(), self.topics, self.campaigns,
-                     self.weights, self.held_out),
-                    _COLUMNS.values(),
-                    strict=True,
-                )
-            ],
-            names=list(_COLUMNS),
+    def to_table(self) -> pa.Table:
+        """Gives the messages as a table."""
+        columns = (
+            self.report_ids, self.texts, self.categories.tolist(), self.topics, self.campaigns, self.weights,
+            self.held_out,
         )  # fmt: skip
-        target = io.BytesIO()
-        pq.write_table(table, target, compression="zstd")
-        return target.getvalue()
+        arrays = [pa.array(column, type=kind) for column, kind in zip(columns, _COLUMNS.values(), strict=True)]
+        return pa.table(arrays, names=list(_COLUMNS))
 
     def where(self, chosen: NDArray[np.bool_]) -> Self:
         """Gives some of the messages, in the same order."""
-        rows = np.flatnonzero(chosen).tolist()
+        return self.take(np.flatnonzero(chosen))
+
+    def take(self, rows: NDArray[np.int64]) -> Self:
+        """Gives the messages in these rows, in the order of the rows."""
+        numbers = rows.tolist()
         return replace(
             self,
-            report_ids=[self.report_ids[row] for row in rows],
-            texts=[self.texts[row] for row in rows],
+            report_ids=[self.report_ids[row] for row in numbers],
+            texts=[self.texts[row] for row in numbers],
             categories=self.categories[rows],
-            topics=[self.topics[row] for row in rows],
-            campaigns=[self.campaigns[row] for row in rows],
+            topics=[self.topics[row] for row in numbers],
+            campaigns=[self.campaigns[row] for row in numbers],
             weights=self.weights[rows],
             held_out=self.held_out[rows],
         )

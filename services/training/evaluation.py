@@ -102,10 +102,11 @@ def judge(release: Release, texts: Sequence[str], on_message: OnProgress) -> Jud
 def evaluate(
     candidate: Release,
     reference: Release | None,
-    messages: Messages,
+    held_out: Messages,
     recipe: Recipe,
     on_progress: OnProgress,
     *,
+    trained_on: int,
     classifier: HashedNgramClassifier,
 ) -> Evaluation:
     """Judges a candidate on the held-out messages, beside the release in service if there is one.
@@ -113,12 +114,12 @@ def evaluate(
     Args:
         candidate: the exported graph and its card.
         reference: the release in service.
-        messages: the whole snapshot.
+        held_out: the held-out messages, in the order of their ids.
         recipe: the recipe of the run.
         on_progress: is told how far it is.
+        trained_on: how many other messages there are.
         classifier: what the graph was exported from, for parity alone.
     """
-    held_out = messages.judging
     judged = judge(candidate, held_out.texts, on_progress)
     rival = judge(reference, held_out.texts, on_progress) if reference else None
     truth = held_out.categories
@@ -127,7 +128,7 @@ def evaluate(
         reference=reference.card.version if reference else None,
         data_digest=candidate.card.data_digest,
         held_out_digest=held_out.digest(),
-        trained_on=len(messages) - len(held_out),
+        trained_on=trained_on,
         held_out=len(held_out),
         model_bytes=len(candidate.model),
         categories={category: _category(judged, truth, category) for category in Category},

@@ -4,15 +4,18 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import structlog
 from sqlalchemy import Engine
 
 from services.training import store
 from services.training.store import Event
-from shared.database import reading
+from shared.database import DATABASE_ERRORS, kind_of, reading
 
 POLL_SECONDS: Final = 0.25
 HEARTBEAT_SECONDS: Final = 15.0
 RETRY_MILLISECONDS: Final = 1000
+
+log = structlog.get_logger()
 
 
 def stream_events(
@@ -25,6 +28,8 @@ def stream_events(
 ) -> Iterator[str]:
     """Yields events as they come, until the run has ended.
 
+    A database that does not answer ends the stream early; whoever follows joins again behind the last event.
+
     Args:
         engine: database of the runs.
         run_id: a run that exists.
@@ -35,8 +40,12 @@ def stream_events(
     yield f"retry: {RETRY_MILLISECONDS}\n\n"
     said_at_seconds = clock()
     while True:
-        with reading(engine) as session:
-            events = store.events_after(session, run_id, after)
+        try:
+            with reading(engine) as session:
+                events = store.events_after(session, run_id, after)
+        except DATABASE_ERRORS as error:
+            log.warning("stream_ended_early", run_id=run_id, kind=kind_of(error))
+            return
         for event in events:
             yield as_text(event)
             after = event.number

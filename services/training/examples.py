@@ -1,8 +1,6 @@
 """What the classifier is shown: messages, and copies of them that are disguised, joined or hold another link."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,48 +13,35 @@ from services.training.dataset import Messages
 from services.training.recipe import Recipe
 from shared.categories import HARASSMENT, LEGITIMATE, PROTECTED_TOPICS
 
-OnMessages = Callable[[int, int], None]
-"""Is told (messages done, messages in all); what it raises ends the work."""
-
-_BLOCK: Final = 1000
-
 
 @dataclass(frozen=True)
 class Examples:
     """Rows of features with what they are.
 
-    `message` is the number of the message that a row was made from, and `partner` that of the message whose text it
-    holds besides; the same number where there is none.
+    `message` is the number of the message that a row was made from.
     """
 
     rows: csr_matrix
     categories: NDArray[np.str_]
     weights: NDArray[np.float64]
     message: NDArray[np.int64]
-    partner: NDArray[np.int64]
-
-    def of(self, chosen: NDArray[np.bool_]) -> "Examples":
-        """Gives the rows in which nothing stands but text of the chosen messages."""
-        kept = chosen[self.message] & chosen[self.partner]
-        return Examples(
-            self.rows[kept], self.categories[kept], self.weights[kept], self.message[kept], self.partner[kept]
-        )
 
 
-def make_examples(messages: Messages, recipe: Recipe, spec: FeatureSpec, on_messages: OnMessages) -> Examples:
-    """Gives the examples that a recipe makes of messages: the same ones for the same messages and recipe."""
+def make_examples(messages: Messages, recipe: Recipe, spec: FeatureSpec) -> Examples:
+    """Gives the examples that a recipe makes of messages: the same ones for the same messages and recipe.
+
+    The messages weigh what `balance` makes of them. Copies are joined with messages among them, and no others.
+    """
     whole = features.matrix(features.encode(messages.texts), spec)
-    copies, copied, joined = _copies(messages, recipe, on_messages)
+    copies, copied = _copies(messages, recipe)
     copy_rows = features.matrix(features.encode(copies), spec)
     message = np.concatenate([np.arange(len(messages)), copied])
-    partner = np.concatenate([np.arange(len(messages)), joined])
     shares = np.concatenate([np.ones(len(messages)), np.full(len(copied), recipe.copy_weight)])
-    weights = shares * (messages.weights * _balance(messages, recipe))[message]
     rows = vstack([whole, copy_rows], format="csr")
-    return Examples(rows, messages.categories[message], weights, message, partner)
+    return Examples(rows, messages.categories[message], shares * messages.weights[message], message)
 
 
-def _balance(messages: Messages, recipe: Recipe) -> NDArray[np.float64]:
+def balance(messages: Messages, recipe: Recipe) -> NDArray[np.float64]:
     """Gives what each message counts for its category and topic; 1 on average."""
     kinds, kind, counts = np.unique(messages.categories, return_inverse=True, return_counts=True)
     factors = (len(messages) / (len(kinds) * counts)) ** recipe.balance
@@ -66,34 +51,25 @@ def _balance(messages: Messages, recipe: Recipe) -> NDArray[np.float64]:
     return balanced
 
 
-def _copies(
-    messages: Messages, recipe: Recipe, on_messages: OnMessages
-) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
-    """Gives disguised and joined copies, the message that each was made from, and the one that it was joined with."""
+def _copies(messages: Messages, recipe: Recipe) -> tuple[list[str], NDArray[np.int64]]:
+    """Gives disguised, joined and linked copies, and the message that each was made from."""
     is_harassment = np.isin(messages.categories, [category.value for category in HARASSMENT])
     benign = np.flatnonzero(np.isin(messages.categories, [category.value for category in LEGITIMATE])).tolist()
     texts: list[str] = []
     copied: list[int] = []
-    partners: list[int] = []
     for number, (text, report) in enumerate(zip(messages.texts, messages.report_ids, strict=True)):
-        if number % _BLOCK == 0:
-            on_messages(number, len(messages))
         random = augmentation.seeded(recipe.seed, report)
         made = [
             augmentation.disguised_copy(text, random)
             for _ in range(_copies_of(recipe, bool(is_harassment[number]), random.random()))
         ]
-        partners += [number] * len(made)
         if is_harassment[number] and benign and random.random() < recipe.joined_copies:
-            partner = random.choice(benign)
-            made.append(augmentation.joined_copy(text, messages.texts[partner], random))
-            partners.append(partner)
+            made.append(augmentation.joined_copy(text, messages.texts[random.choice(benign)], random))
         if random.random() < (recipe.linked_harassment if is_harassment[number] else recipe.linked_others):
             made.append(augmentation.linked_copy(text, random))
-            partners.append(number)
         texts += made
         copied += [number] * len(made)
-    return texts, np.array(copied, dtype=np.int64), np.array(partners, dtype=np.int64)
+    return texts, np.array(copied, dtype=np.int64)
 
 
 def _copies_of(recipe: Recipe, is_harassment: bool, draw: float) -> int:

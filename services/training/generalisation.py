@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from services.training.calibration import CrossFittedScores, calibrate
 from services.training.dataset import Messages
-from services.training.fitting import OnProgress, cross_fit, examples_of
+from services.training.fitting import OnProgress, score_unseen
 from services.training.recipe import Recipe
 from shared.categories import HARASSMENT, LEGITIMATE, Category, Strictness
 
@@ -144,7 +144,7 @@ def generalise(
     """
     recipe = replace(recipe, folds=parts)
     left_out = replace(messages, campaigns=[pair or scenario for scenario, pair in zip(scenarios, pairs, strict=True)])
-    scores = cross_fit(left_out, examples_of(left_out, recipe, on_progress), recipe, on_progress)
+    scores = score_unseen(left_out, recipe, on_progress)
     thresholds = calibrate(replace(scores, campaigns=messages.campaigns), recipe).thresholds[Strictness.NORMAL]
     warn = {category.value: threshold.warn for category, threshold in thresholds.items()}
     recognised = np.isin(scores.judged, list(warn))

@@ -27,10 +27,26 @@ class ExecutorId:
     def claim(cls, path: Path) -> Self:
         """Reads the id, or makes one where there is none.
 
+        Args:
+            path: the file of this worker's id, or a folder that replicas share: each takes the first id that is free.
+
         Raises:
             ExecutorIdInUseError: if a living worker has it.
             OSError: if the file cannot be read or made.
         """
+        return cls._claim_first_free(path) if path.is_dir() else cls._claim_file(path)
+
+    @classmethod
+    def _claim_first_free(cls, folder: Path) -> Self:
+        number = 1
+        while True:
+            try:
+                return cls._claim_file(folder / f"worker-{number}")
+            except ExecutorIdInUseError:
+                number += 1
+
+    @classmethod
+    def _claim_file(cls, path: Path) -> Self:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -30,8 +30,9 @@ from services.training.dataset import Messages, stable_fraction
 from services.training.evaluation import evaluate
 from services.training.failures import RunFailure
 from services.training.figures import Evaluation
-from services.training.fitting import cross_fit, examples_of, fit
+from services.training.fitting import cross_fit, fit, local_engine
 from services.training.folders import FolderError, read_file, read_lines
+from services.training.parts import arrange
 from services.training.recipe import Recipe
 from services.training.report import render_report
 from services.training.runs import Step
@@ -121,10 +122,10 @@ class _Bars:
 def _train(messages: Messages, out: Path, *, recipe: Recipe, created_at: datetime, bars: _Bars) -> Evaluation:
     folder = RunFolder(str(out.parent), out.name)
     on_fit = bars.of(Step.FIT)
-    examples = examples_of(messages.training, recipe, on_fit)
-    classifier = fit(examples, recipe, on_fit)
+    engine = local_engine(arrange(messages, recipe), recipe, on_fit)
+    classifier = fit(engine, recipe, on_fit)
     bars.end(Step.FIT)
-    calibration = calibrate(cross_fit(messages.training, examples, recipe, bars.of(Step.CALIBRATE)), recipe)
+    calibration = calibrate(cross_fit(engine, recipe, bars.of(Step.CALIBRATE)), recipe)
     bars.end(Step.CALIBRATE)
     bars.of(Step.EXPORT)(0, 1, None)
     candidate = make_candidate(
@@ -137,7 +138,9 @@ def _train(messages: Messages, out: Path, *, recipe: Recipe, created_at: datetim
     )
     bars.end(Step.EXPORT)
     on_judged = bars.of(Step.EVALUATE)
-    evaluation = evaluate(candidate, None, messages, recipe, on_judged, classifier=classifier)
+    held_out = messages.judging
+    trained_on = len(messages) - len(held_out)
+    evaluation = evaluate(candidate, None, held_out, recipe, on_judged, trained_on=trained_on, classifier=classifier)
     files = {
         artifacts.MODEL: candidate.model,
         artifacts.CARD: with_figures(candidate, evaluation).card.to_json(),

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -65,6 +65,7 @@ class Recipe:
             published as it is.
         held_out_share: share of campaigns held out where the data do not say (a snapshot always says).
         evaluated_copies: held-out messages per category and disguise that the evaluation disguises, at most.
+        engine: where fits are computed, in the worker or on a Dask cluster; the weights are the same.
     """
 
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
@@ -86,6 +87,7 @@ class Recipe:
     least_reached: Annotated[float, Field(ge=0.01, le=1.0, allow_inf_nan=False)] = 0.1
     held_out_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.2
     evaluated_copies: Annotated[int, Field(ge=0, le=100_000)] = 400
+    engine: Literal["local", "dask"] = "local"
 
     def document(self) -> dict[str, Any]:
         """Gives every setting as JSON values."""

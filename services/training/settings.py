@@ -22,7 +22,9 @@ class Settings(SuiteSettings):
     runs_url: str
     """Folder of the runs' files, as fsspec reads it: a path or `s3://bucket/prefix`."""
     executor_id_file: Path
-    """Holds the worker's durable id; each worker has a file of its own."""
+    """Holds the worker's durable id; each worker has a file of its own, or all share a folder of such files."""
+    heartbeat_file: Path | None = None
+    """The worker touches it as long as it lives and its database answers: what a health check looks at."""
     keys_file: Path
     """Hashes of the bearer keys that may call this service."""
     peer_key_file: Path
@@ -43,3 +45,5 @@ class Settings(SuiteSettings):
     """How long a run waits for a peer that does not answer."""
     queue_seconds: PositiveFloat = 0.25
     """How often the worker looks for queued runs."""
+    dask_scheduler: str | None = None
+    """Address of a Dask scheduler, such as `tcp://dask-scheduler:8786`, for recipes whose engine is `dask`."""

@@ -1,5 +1,6 @@
 """What each step of a run does. It reads and writes files of the run, so that doing it again changes nothing."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ from services.training.artifacts import MissingFileError, RunFolder
 from services.training.calibration import Calibration, calibrate
 from services.training.candidates import make_candidate, packed, with_figures
 from services.training.dataset import Messages
+from services.training.engine_room import EngineRoom
+from services.training.engines import FitEngine
 from services.training.evaluation import Release, evaluate
-from services.training.examples import Examples
 from services.training.failures import PeerFailureError, StorageFullError, UnknownSnapshotError, WorkerFailureError
-from services.training.fitting import cross_fit, examples_of, fit, weights_from_bytes, weights_to_bytes
-from services.training.patience import Patience
+from services.training.fitting import cross_fit, fit, weights_from_bytes, weights_to_bytes
+from services.training.parts import MessagesFile, arrange
+from services.training.patience import Patience, Tries
 from services.training.peers import NotFoundError, PeerRefusedError, Peers, PeerUnavailableError, Snapshot
 from services.training.recipe import Recipe
 from services.training.report import render_report
@@ -35,6 +38,9 @@ from shared.release_card import Evidence, ReleaseCard
 
 Outcome = dict[str, Any]
 """How a run ended, as DBOS keeps it: `state`, and `release`, `reasons` or `ending`."""
+
+MOST_LOST: Final = 5
+"""So often a step is begun again after its cluster was lost in the middle."""
 
 _Answer = TypeVar("_Answer")
 _CALIBRATION: Final = TypeAdapter(Calibration)
@@ -52,7 +58,7 @@ class Steps:
         now: gives the time.
         patience: how long to wait for a peer.
         random: jitter of the waiting; no result depends on it.
-        kept_examples: those of the run under way, so that its second fit need not make them again.
+        clock: seconds that only grow.
     """
 
     settings: Settings
@@ -62,7 +68,11 @@ class Steps:
     now: Callable[[], datetime]
     patience: Patience = field(default_factory=Patience)
     random: Random = field(default_factory=Random)
-    kept_examples: dict[str, Examples] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    engines: EngineRoom = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "engines", EngineRoom(self.settings))
 
     def begin(self, run_id: str) -> None:
         """Says that a worker has the run.
@@ -89,7 +99,7 @@ class Steps:
             watch(2, 3, "filling slots")
             messages = Messages.from_snapshot(parquet, snapshot.digest)
             messages.refuse_if_unusable()
-            folder.write(artifacts.MESSAGES, messages.to_parquet())
+            folder.write(artifacts.MESSAGES, arrange(messages, _recipe(run)).to_parquet())
             watch.say(f"{len(messages)} messages, {len(messages.judging)} of them held out")
             return {"id": snapshot.id, "digest": snapshot.digest}
 
@@ -97,17 +107,16 @@ class Steps:
         """Fits the classifier on all messages that are not held out."""
         with self._doing(run_id, Step.FIT) as (run, folder, watch):
             recipe = _recipe(run)
-            examples = self._examples(run, _messages(folder).training, watch)
-            folder.write(artifacts.WEIGHTS, weights_to_bytes(fit(examples, recipe, watch)))
+            classifier = self._with_engine(run, folder, watch, lambda engine: fit(engine, recipe, watch))
+            folder.write(artifacts.WEIGHTS, weights_to_bytes(classifier))
 
     def calibrate(self, run_id: str) -> None:
         """Chooses thresholds from cross-fitted scores."""
         with self._doing(run_id, Step.CALIBRATE) as (run, folder, watch):
             recipe = _recipe(run)
-            training = _messages(folder).training
-            scores = cross_fit(training, self._examples(run, training, watch), recipe, watch)
+            scores = self._with_engine(run, folder, watch, lambda engine: cross_fit(engine, recipe, watch))
+            self.engines.close()
             folder.write(artifacts.THRESHOLDS, _CALIBRATION.dump_json(calibrate(scores, recipe)))
-            self.kept_examples.clear()
 
     def export(self, run_id: str, data_digest: str) -> None:
         """Writes the graph and a card without figures."""
@@ -131,8 +140,13 @@ class Steps:
             reference = self._release_in_service(watch)
             candidate = _candidate(folder)
             classifier = weights_from_bytes(folder.read(artifacts.WEIGHTS), recipe)
+            messages = MessagesFile.find(folder)
+            trained_on = sum(part.messages for part in messages.training)
+            held_out = messages.held_out()
             try:
-                evaluation = evaluate(candidate, reference, _messages(folder), recipe, watch, classifier=classifier)
+                evaluation = evaluate(
+                    candidate, reference, held_out, recipe, watch, trained_on=trained_on, classifier=classifier
+                )
             except ModelError as error:
                 raise WorkerFailureError(
                     f"The release in service or the candidate cannot be run here: {error}"
@@ -175,11 +189,24 @@ class Steps:
             raise StorageFullError("Free some space where runs are kept, then start another run.") from error
         watch.end()
 
-    def _examples(self, run: Run, training: Messages, watch: Watch) -> Examples:
-        if run.id not in self.kept_examples:
-            self.kept_examples.clear()
-            self.kept_examples[run.id] = examples_of(training, _recipe(run), watch)
-        return self.kept_examples[run.id]
+    def _with_engine(self, run: Run, folder: RunFolder, watch: Watch, work: Callable[[FitEngine], _Answer]) -> _Answer:
+        """Does something with the examples of a run, and again from the start when they are lost in the middle.
+
+        Raises:
+            PeerFailureError: if they are lost too often, or their cluster does not answer.
+        """
+        source, recipe = MessagesFile.find(folder), _recipe(run)
+        lost = 0
+        while True:
+            self._patiently(watch, lambda: self.engines.start(run.id, source, recipe, watch))
+            try:
+                with self.engines.engine(run.id) as engine:
+                    return work(engine)
+            except PeerUnavailableError as error:
+                lost += 1
+                if lost == MOST_LOST:
+                    raise PeerFailureError(f"{error}, {lost} times. Start another run.") from error
+                watch.say(f"{error}; beginning this step again")
 
     def _patiently(self, watch: Watch, ask: Callable[[], _Answer]) -> _Answer:
         """Asks a peer until it answers or the patience is used up.
@@ -187,14 +214,14 @@ class Steps:
         Raises:
             PeerFailureError: if it does not answer, or refuses.
         """
-        pauses = self.patience.pauses(self.random)
+        tries = Tries(self.patience, self.random, self.clock)
         while True:
             try:
                 return ask()
             except PeerRefusedError as error:
                 raise PeerFailureError(f"{error}.") from error
             except PeerUnavailableError as error:
-                pause = next(pauses, None)
+                pause = tries.pause(error.asked_seconds)
                 if pause is None:
                     raise PeerFailureError(
                         f"{error}, for {self.patience.seconds:.0f} s. Start another run when it answers again."
@@ -255,10 +282,6 @@ def _find_snapshot(find: Callable[[str], Snapshot], wanted: str) -> Snapshot:
 
 def _recipe(run: Run) -> Recipe:
     return Recipe.from_document(run.recipe)
-
-
-def _messages(folder: RunFolder) -> Messages:
-    return Messages.from_parquet(folder.read(artifacts.MESSAGES))
 
 
 def _candidate(folder: RunFolder) -> Release:

@@ -1,4 +1,4 @@
-"""The training service's tables: runs, their events, idempotency keys, workers' leases and triggers."""
+"""The training service's tables: runs, their events and times, idempotency keys, workers' leases and triggers."""
 
 import json
 from collections.abc import Callable
@@ -46,6 +46,16 @@ class EventRow(Table):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str] = mapped_column(String(16))
     content: Mapped[str] = mapped_column(Text)
+
+
+class StepTimeRow(Table):
+    """How long a step of a run took, the time that counted: that of the last try."""
+
+    __tablename__ = "step_times"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    step: Mapped[str] = mapped_column(String(16), primary_key=True)
+    seconds: Mapped[float]
 
 
 class RequestRow(Table):
@@ -208,6 +218,33 @@ def give_up_lease(session: Session, executor_id: str) -> None:
 def beats(session: Session) -> dict[str, int]:
     """Gives the count of beats of every worker that has a lease."""
     return {row.executor_id: row.beats for row in session.scalars(select(LeaseRow))}
+
+
+def last_beats(session: Session) -> list[datetime]:
+    """Gives when each worker that has a lease last showed that it lives."""
+    return list(session.scalars(select(LeaseRow.seen_at)))
+
+
+def count_runs(session: Session) -> dict[str, int]:
+    """Gives the number of runs in each state that has any."""
+    return dict(session.execute(select(RunRow.state, func.count()).group_by(RunRow.state)).all())
+
+
+def oldest_queued_at(session: Session) -> datetime | None:
+    """Gives when the run was asked for that waits longest for a worker, or None if none waits."""
+    query = select(RunRow.created_at).where(RunRow.state == State.QUEUED).order_by(RunRow.created_at).limit(1)
+    return session.scalar(query)
+
+
+def set_step_seconds(session: Session, run_id: str, step: Step, seconds: float) -> None:
+    """Remembers how long a step took; that of an earlier try is forgotten."""
+    session.merge(StepTimeRow(run_id=run_id, step=step, seconds=seconds))
+
+
+def step_times(session: Session) -> dict[str, tuple[int, float]]:
+    """Gives how often each step was done and how many seconds that took in all."""
+    query = select(StepTimeRow.step, func.count(), func.sum(StepTimeRow.seconds)).group_by(StepTimeRow.step)
+    return {step: (count, seconds) for step, count, seconds in session.execute(query)}
 
 
 def labels_at_last_run(session: Session, trigger: str) -> int | None:

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from services.training import runs, store
 from services.training.runs import Progress, Step
@@ -40,6 +41,7 @@ class Watch:
     ) -> None:
         self._engine, self._run_id, self._step, self._stop, self._clock = engine, run_id, step, stop, clock
         self._reported_at_seconds = -REPORT_SECONDS
+        self._began_at_seconds = clock()
         self._last = Progress(step, 0, 1)
 
     def __call__(self, done: int, total: int, note: str | None = None) -> None:
@@ -62,13 +64,15 @@ class Watch:
         self._report()
 
     def end(self) -> None:
-        """Says that the step is done."""
+        """Says that the step is done, and how long it took."""
         self._last = Progress(self._step, self._last.total, self._last.total, self._last.note)
-        self._report()
+        seconds = self._clock() - self._began_at_seconds
+        self._report(lambda session: store.set_step_seconds(session, self._run_id, self._step, seconds))
 
     def wait(self, seconds: float, note: str) -> None:
         """Waits, but not longer than until the worker must end or the run is cancelled."""
         deadline_seconds = self._clock() + seconds
+        self._reported_at_seconds = -REPORT_SECONDS  # however short the pause is, it is told why
         while (left := deadline_seconds - self._clock()) > 0:
             self(self._last.done, self._last.total, note)
             self._stop.wait(min(left, REPORT_SECONDS))
@@ -78,10 +82,11 @@ class Watch:
         with writing(self._engine) as session:
             store.add_log(session, self._run_id, words)
 
-    def _report(self) -> None:
+    def _report(self, and_also: Callable[[Session], None] = lambda _: None) -> None:
         try:
             with writing(self._engine) as session:
                 store.change_run(session, self._run_id, lambda run: runs.advance(run, self._last))
+                and_also(session)
         except OperationalError:
-            log.warning("progress_not_written", run=self._run_id)  # the next report says more
+            log.warning("progress_not_written", run_id=self._run_id)  # the next report says more
         self._reported_at_seconds = self._clock()

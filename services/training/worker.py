@@ -74,7 +74,7 @@ class Worker:
         settings, peers, now = self._settings, self._peers, self._now
         executor = ExecutorId.claim(settings.executor_id_file)
         engine = open_engine(settings.database_url)
-        housekeeping = Housekeeping(settings, engine, peers, executor.value, now)
+        housekeeping = Housekeeping(settings, engine, peers, executor.value, now, runs_being_done=self._occupation.runs)
         housekeeping.beat()  # before DBOS can give it runs, so that nobody takes it for dead
         _silence_dbos()
         DBOS(config=_dbos_config(settings, executor.value))

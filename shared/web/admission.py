@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from flask import Flask, current_app, g, request
@@ -13,6 +15,9 @@ from shared.web.body import read_to_the_end
 
 MAX_JSON_BYTES: Final = 64 * 1024
 """The longest body of a view that does not say otherwise."""
+
+UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+"""NUL, which PostgreSQL cannot store, and surrogates, which UTF-8 cannot write."""
 
 BEARER: Final[list[dict[str, list[Any]]]] = [{"bearer": []}]
 """The `security` of every operation that needs a key, for the OpenAPI document."""
@@ -66,8 +71,13 @@ def admit_only_holders(api: Flask, keys: KeyRing) -> None:
         request.max_content_length = getattr(view, "quietline_max_bytes", MAX_JSON_BYTES)
         if request.max_content_length is not None:
             request.max_form_memory_size = request.max_content_length  # one limit, which the refusal names
-        if "body" in inspect.signature(view).parameters:
+        if _takes_body(view):
             _read_json()
+
+
+@cache
+def _takes_body(view: Callable[..., Any]) -> bool:
+    return "body" in inspect.signature(view).parameters
 
 
 def _holder(keys: KeyRing, scopes: tuple[Scope, ...]) -> Principal:
@@ -125,4 +135,4 @@ def has_unstorable_text(content: Any) -> bool:
 
 def is_storable(text: str) -> bool:
     """Tells whether every database that we use can store the text."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return UNSTORABLE.search(text) is None

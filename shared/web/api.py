@@ -1,6 +1,6 @@
 """Makes a service's app and its blueprints, and checks that no endpoint is left open by mistake."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from flask import Flask, redirect
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
@@ -8,8 +8,11 @@ from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from shared.auth import KeyRing
 from shared.problems import ProblemDocument
 from shared.web.admission import admit_only_holders
+from shared.web.diagnosis import Look, answer_diagnosis
 from shared.web.failures import ErrorTable, declared_errors, handle_errors, refuse_invalid
-from shared.web.observation import answer_health, observe
+from shared.web.health import Check, answer_health
+from shared.web.metrics import Metrics
+from shared.web.observation import observe
 
 
 def new_api(
@@ -17,10 +20,13 @@ def new_api(
     title: str,
     description: str,
     *,
+    service: str,
     version: str,
     keys: KeyRing,
     errors: ErrorTable,
-    checks: Mapping[str, Callable[[], str | None]],
+    metrics: Metrics,
+    checks: Mapping[str, Check],
+    looks: Mapping[str, Look],
 ) -> OpenAPI:
     """Makes a service's app without its own endpoints.
 
@@ -28,10 +34,13 @@ def new_api(
         import_name: the caller's `__name__`.
         title: the service's name in the OpenAPI document.
         description: what the service is for.
+        service: the service's name in logs.
         version: version of the distribution.
         keys: who may call.
         errors: the service's domain errors and what the client is told.
-        checks: what /readyz asks; each gives None, or what is wrong in words.
+        metrics: what /metrics shows.
+        checks: what /readyz asks besides whether the keys are there.
+        looks: what /v1/diagnosis asks besides that.
     """
     api = OpenAPI(
         import_name,
@@ -49,9 +58,12 @@ def new_api(
     api.json.ensure_ascii = False  # type: ignore[attr-defined]
     api.view_functions["openapi.openapi"] = lambda: redirect("swagger")  # there is no other page to choose from
     handle_errors(api, errors)
-    observe(api)
+    observe(api, service, metrics)
     admit_only_holders(api, keys)
+    checks = {"keys": keys.complaint, **checks}
     answer_health(api, checks)
+    answer_diagnosis(api, service, version, checks, looks)
+    api.extensions["metrics"] = metrics
     return api
 
 

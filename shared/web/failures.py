@@ -3,21 +3,27 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, current_app, g, request
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from shared.database import as_problem, is_storage_full, storage_full
+from shared.database import DatabaseError, as_problem, is_storage_full, kind_of, storage_full
 from shared.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemDocument
 from shared.web.body import ClientLeftError
 from shared.web.faults import describe_faults, list_faults
 
 ErrorTable = Mapping[type[Exception], tuple[str, str, int]]
 """A service's domain errors, each with the word, title and status of its problem."""
+
+COME_AGAIN: Final = frozenset({429, 503, 507})
+"""Statuses that say when to come again."""
+RETRY_AFTER_SECONDS: Final = 5
+"""When nobody knows better."""
 
 log = structlog.get_logger()
 
@@ -50,6 +56,8 @@ def _problem_response(problem: Problem) -> Response:
         json.dumps(document, ensure_ascii=False), problem.status, mimetype=PROBLEM_MEDIA_TYPE
     )
     response.headers.update(problem.headers)
+    if problem.status in COME_AGAIN:
+        response.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return response
 
 
@@ -78,18 +86,19 @@ def handle_errors(api: Flask, errors: ErrorTable) -> None:
         return _problem_response(Problem(word, error.name, status, error.description))
 
     @api.errorhandler(DBAPIError)
-    def on_database_error(error: DBAPIError) -> Response:
-        log.error("database_error", request_id=g.get("request_id"), kind=type(error.orig).__name__)
+    @api.errorhandler(PoolTimeoutError)
+    def on_database_error(error: DatabaseError) -> Response:
+        log.error("database_error", kind=kind_of(error))
         return _problem_response(as_problem(error))
 
     @api.errorhandler(OSError)
     def on_os_error(error: OSError) -> Response:
-        log.error("os_error", request_id=g.get("request_id"), errno=error.errno)
+        log.error("os_error", errno=error.errno)
         return _problem_response(storage_full() if is_storage_full(error) else internal_error())
 
     @api.errorhandler(Exception)
     def on_unexpected_error(error: Exception) -> Response:
-        log.error("unexpected_error", request_id=g.get("request_id"), kind=type(error).__name__, where=places_of(error))
+        log.error("unexpected_error", kind=type(error).__name__, where=places_of(error))
         return _problem_response(internal_error())
 
     for kind, (word, title, status) in errors.items():
@@ -106,7 +115,7 @@ def client_left(detail: str) -> Problem:
 
 
 def _on_client_left(_error: Exception) -> Response:
-    log.info("client_left", request_id=g.get("request_id"))
+    log.info("client_left")
     return _problem_response(client_left("Send the same request again."))
 
 

@@ -1,23 +1,22 @@
-"""What a service tells about itself: request ids, logs, metrics and health."""
+"""What a service tells about itself: request ids, logs and metrics."""
 
 import logging
-import re
-import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from flask import Flask, Response, g, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DBAPIError
+from prometheus_client import CONTENT_TYPE_LATEST
+from structlog.contextvars import get_contextvars
 
-from shared.problems import Problem
 from shared.web.admission import public
+from shared.web.metrics import Metrics
+from shared.web.trail import REQUEST_HEADER, RUN_HEADER, bind_trail, unbind_trail
 
-REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Any other word in the place of a method is the client's own, and is neither logged nor counted by."""
+OTHER: Final = "other"
 
 log = structlog.get_logger()
 
@@ -28,40 +27,34 @@ def request_id() -> str:
     return found
 
 
-class Health(BaseModel):
-    """Answer of the health endpoints."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok", "checks": {"database": "ok"}}]})
-
-    status: str
-    checks: dict[str, str] = {}
-
-
-def observe(api: Flask) -> None:
+def observe(api: Flask, service: str, metrics: Metrics) -> None:
     """Gives every request an id, a log line and its place in the counts."""
-    metrics = CollectorRegistry()
-    count = Counter("http_requests", "Requests answered", ["endpoint", "status"], registry=metrics)
-    seconds = Histogram("http_request_seconds", "Time to answer", ["endpoint"], registry=metrics)
+    count = metrics.counter("http_requests_total", "Requests answered", ["method", "route", "status"])
+    seconds = metrics.histogram("http_request_seconds", "Time until an answer begins", ["route"])
 
     @api.before_request
     def start() -> None:
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        g.trail = bind_trail(service, request.headers.get(REQUEST_HEADER), request.headers.get(RUN_HEADER))
+        g.request_id = get_contextvars()["request_id"]
         g.started_at_seconds = time.perf_counter()
+
+    @api.teardown_request
+    def end(_error: BaseException | None) -> None:
+        unbind_trail(g.pop("trail", {}))
 
     @api.after_request
     def finish(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.request_id
+        response.headers[REQUEST_HEADER] = g.request_id
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        endpoint = request.endpoint or "none"
+        method = request.method if request.method in METHODS else OTHER
+        route = request.url_rule.rule if request.url_rule else OTHER
         elapsed_seconds = time.perf_counter() - g.started_at_seconds
-        count.labels(endpoint, response.status_code).inc()
-        seconds.labels(endpoint).observe(elapsed_seconds)
+        count.labels(method, route, response.status_code).inc()
+        seconds.labels(route).observe(elapsed_seconds)
         log.info(
             "request",
-            request_id=g.request_id,
-            method=request.method,
-            route=request.url_rule.rule if request.url_rule else None,
+            method=method,
+            route=route,
             status=response.status_code,
             milliseconds=round(elapsed_seconds * 1000, 1),
         )
@@ -71,34 +64,7 @@ def observe(api: Flask) -> None:
     @public
     def metrics_page() -> Response:
         """Counts and times for Prometheus."""
-        return Response(generate_latest(metrics), content_type=CONTENT_TYPE_LATEST)
-
-
-def answer_health(api: Flask, checks: Mapping[str, Callable[[], str | None]]) -> None:
-    """Adds /healthz (the process answers) and /readyz (it can do its work)."""
-
-    @api.get("/healthz", responses={200: Health}, summary="Is the process alive?")
-    @public
-    def healthz() -> dict[str, Any]:
-        """Answers as long as the process can answer at all."""
-        return {"status": "ok", "checks": {}}
-
-    @api.get("/readyz", responses={200: Health}, summary="Can the service do its work?")
-    @public
-    def readyz() -> tuple[dict[str, Any], int] | Response:
-        """Asks the database and what else the service needs; 503 says in words what is missing."""
-        results = {name: _run_check(check) for name, check in checks.items()}
-        if all(result == "ok" for result in results.values()):
-            return {"status": "ok", "checks": results}, 200
-        wrong = "; ".join(f"{name}: {result}" for name, result in results.items() if result != "ok")
-        raise Problem("not-ready", "The service is not ready", 503, wrong, headers={"Retry-After": "5"})
-
-
-def _run_check(check: Callable[[], str | None]) -> str:
-    try:
-        return check() or "ok"
-    except (DBAPIError, OSError) as error:
-        return f"failed ({type(error).__name__})"
+        return Response(metrics.page(), content_type=CONTENT_TYPE_LATEST)
 
 
 def configure_logging() -> None:

@@ -110,6 +110,26 @@ def test_every_setting_is_documented_and_no_other(service: str, settings: type[B
     assert "`QUIETLINE_MODE`" in SERVICES_README
 
 
+def test_every_metric_is_documented_and_no_other(apps: dict[str, Flask]) -> None:
+    exposed: dict[tuple[str, str, str], set[str]] = {}
+    for service, app in apps.items():
+        for metric in app.extensions["metrics"].describe():
+            exposed.setdefault((metric.name, metric.kind, ", ".join(metric.labels)), set()).add(service)
+    documented = {}
+    for row in re.findall(r"^\| `(quietline_\w+)` \| (\w+) \| ([^|]*)\| ([^|]*) \|", SERVICES_README, re.MULTILINE):
+        name, kind, labels, services_ = (part.strip() for part in row)
+        documented[name, kind, labels] = set(apps) if services_ == "all" else set(services_.split(", "))
+    assert documented == exposed
+
+
+def test_every_metric_that_is_documented_is_on_the_page(apps: dict[str, Flask]) -> None:
+    for app in apps.values():
+        app.test_client().get("/healthz")
+        page = app.test_client().get("/metrics").text
+        for metric in app.extensions["metrics"].describe():
+            assert re.search(rf"^# TYPE {metric.name} {metric.kind}$", page, re.MULTILINE), metric.name
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "shared/README.md", "services/README.md"])
 def test_links_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text("utf8")

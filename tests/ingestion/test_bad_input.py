@@ -3,11 +3,14 @@
 import json
 from contextlib import contextmanager
 
+import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from sqlalchemy import create_engine, event
 
 import shared.database
-from tests.databases import POSTGRES
+from shared.auth import KeyFile
+from tests.databases import POSTGRES, taken_away
 from tests.ingestion.conftest import NDJSON
 
 GOOD = {"sender": "95588", "body": "你好", "received_at": "2025-06-01T12:00:00Z", "consent": True}
@@ -170,10 +173,57 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(ingestion):
     assert sum(one["reports"] for one in ingestion.campaigns()) == stored
 
 
+def test_a_database_that_is_gone_is_told_and_comes_back_without_a_hand(ingestion):
+    ingestion.import_lines([{"text": "一", "category": "porn"}, {"text": "二", "category": "fraud"}])
+    line = b'{"text": "x"}\n'
+    with taken_away(ingestion.engine):
+        answers = [
+            ingestion.report(key="key-00001"),
+            ingestion.call("POST", "/reports:import?source=desk", data=line, content_type=NDJSON),
+            ingestion.post("/snapshots"),
+            ingestion.get("/reports"),
+            ingestion.get("/labels/count"),
+            ingestion.app.test_client().get("/readyz"),
+        ]
+        assert ingestion.app.test_client().get("/healthz").status_code == 200
+    for answer in answers:
+        refused(answer, 503)
+        assert int(answer.headers["Retry-After"]) > 0
+    assert ingestion.app.test_client().get("/readyz").status_code == 200
+    assert ingestion.report(key="key-00001").status_code == 201
+    assert ingestion.post("/snapshots").status_code == 201
+
+
+class FullDisk(LocalFileSystem):
+    """A disk that takes nothing: what is written to it goes where the system itself says that there is no room."""
+
+    protocol = "fulldisk"
+
+    def _open(self, path, mode="rb", **options):
+        return super()._open("/dev/full" if "w" in mode else path, mode, **options)
+
+
+def test_a_snapshot_that_finds_no_room_is_told_and_leaves_nothing(ingestion, settings, start):
+    fsspec.register_implementation("fulldisk", FullDisk, clobber=True)
+    ingestion.import_lines([{"text": "一", "category": "porn"}, {"text": "二", "category": "fraud"}])
+    full = start(settings.model_copy(update={"snapshots_url": f"fulldisk://{settings.snapshots_url}"}))
+    answer = full.post("/snapshots")
+    assert refused(answer, 507)["type"] == "urn:quietline:problem:storage-full"
+    assert int(answer.headers["Retry-After"]) > 0
+    assert full.get("/snapshots").json["items"] == []
+    assert ingestion.post("/snapshots").status_code == 201
+
+
 def test_readiness_notices_missing_tables(empty_settings, start):
     answer = start(empty_settings).app.test_client().get("/readyz")
     assert answer.status_code == 503
     assert "migrate" in answer.json["detail"]
+
+
+def test_readiness_notices_that_nobody_can_be_let_in(settings, start):
+    KeyFile(keys=()).write(settings.keys_file)
+    answer = start(settings).app.test_client().get("/readyz")
+    assert "holds no key" in refused(answer, 503)["checks"]["keys"]
 
 
 def test_a_service_with_its_tables_is_ready(ingestion):

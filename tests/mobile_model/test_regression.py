@@ -2,6 +2,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from scipy.sparse import csr_matrix
 from scipy.sparse import random as random_matrix
 from sklearn.linear_model import LogisticRegression
 
-from mobile_model import portable_math, regression
-from mobile_model.regression import Partition
+from mobile_model import features, portable_math, regression
+from mobile_model.packed_partition import PackedPartition
+from mobile_model.regression import Partition, Together
 
 L2 = 0.5
 
@@ -18,16 +20,17 @@ L2 = 0.5
 @pytest.fixture
 def messages() -> Partition:
     random = np.random.default_rng(7)
-    features = csr_matrix(random_matrix(400, 60, 0.2, random_state=random, format="csr"))
-    truth = features @ random.normal(size=(60, 7)) * 3
+    rows = csr_matrix(random_matrix(400, 60, 0.2, random_state=random, format="csr"))
+    truth = rows @ random.normal(size=(60, 7)) * 3
     labels = (truth + random.gumbel(size=truth.shape)).argmax(axis=1)
-    return Partition(features, labels, random.uniform(0.5, 2.0, size=400))
+    return Partition(rows, labels, random.uniform(0.5, 2.0, size=400))
 
 
 def fit(messages: Partition, **changes: object) -> np.ndarray:
     settings: dict[str, object] = {"l2": L2, "max_iterations": 500, "tolerance": 0.0, **changes}
     start = np.zeros((messages.features.shape[1] + 1, 7))
-    return regression.fit(messages, start, **settings)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(2) as threads:
+        return regression.fit(Together(messages.split(4), threads.map), start, **settings)  # type: ignore[arg-type]
 
 
 def test_the_weights_are_those_of_scikit_learn(messages: Partition) -> None:
@@ -43,10 +46,15 @@ def test_the_weights_are_those_of_scikit_learn(messages: Partition) -> None:
 def test_the_loss_of_all_is_the_sum_over_any_partitions(messages: Partition) -> None:
     parameters = np.random.default_rng(1).normal(size=(61, 7))
     whole_loss, whole_gradient = messages.loss_and_gradient(parameters)
+    whole_weight, whole_squares = messages.weight_and_squares()
     for parts in (1, 3, 10):
-        loss, gradient = regression.add(part.loss_and_gradient(parameters) for part in messages.split(parts))
+        together = Together(messages.split(parts))
+        loss, gradient = together.loss_and_gradient(parameters)
         assert loss == pytest.approx(whole_loss, rel=1e-12)
         assert np.abs(gradient - whole_gradient).max() < 1e-9
+        weight, squares = together.weight_and_squares()
+        assert weight == pytest.approx(whole_weight, rel=1e-12)
+        assert np.abs(squares - whole_squares).max() < 1e-9
 
 
 def test_the_gradient_is_the_slope_of_the_loss(messages: Partition) -> None:
@@ -58,10 +66,42 @@ def test_the_gradient_is_the_slope_of_the_loss(messages: Partition) -> None:
     assert (ahead - behind) / 2e-6 == pytest.approx((gradient * direction).sum(), rel=1e-6)
 
 
-def test_weights_do_not_depend_on_the_number_of_threads(messages: Partition, monkeypatch: pytest.MonkeyPatch) -> None:
-    several = fit(messages, max_iterations=25)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert fit(messages, max_iterations=25).tobytes() == several.tobytes()
+def test_weights_do_not_depend_on_the_number_of_threads(messages: Partition) -> None:
+    parts, start = messages.split(4), np.zeros((61, 7))
+
+    def fit_by(threads: int) -> bytes:
+        with ThreadPoolExecutor(threads) as pool:
+            together = Together(parts, pool.map)
+            return regression.fit(together, start, l2=L2, max_iterations=25, tolerance=0.0).tobytes()
+
+    assert fit_by(1) == fit_by(2) == fit_by(4)
+
+
+@pytest.fixture
+def counted() -> Partition:
+    """Rows as `features.matrix` makes them, one of them with a count that needs two bytes."""
+    texts = ["您的验证码是123456", "哈" * 400, "", "加微信 hello"]
+    rows = features.matrix(features.encode(texts), features.FeatureSpec())
+    return Partition(rows, np.array([1, 3, 0, 2]), np.array([1.0, 0.5, 2.0, 0.25]))
+
+
+def test_a_packed_partition_gives_the_same_sums(counted: Partition) -> None:
+    parameters = np.random.default_rng(3).normal(size=(counted.features.shape[1] + 1, 7))
+    for each in (counted, *counted.split(4)):
+        packed = PackedPartition.pack(each)
+        for ours, theirs in (
+            (packed.loss_and_gradient(parameters), each.loss_and_gradient(parameters)),
+            (packed.weight_and_squares(), each.weight_and_squares()),
+        ):
+            assert ours[0] == pytest.approx(theirs[0], rel=1e-14)
+            assert np.abs(ours[1] - theirs[1]).max() < 1e-14
+
+
+def test_a_packed_partition_is_small(counted: Partition) -> None:
+    usual = PackedPartition.pack(counted.split(4)[0])
+    assert usual.buckets.itemsize + usual.counts.itemsize == 3
+    assert PackedPartition.pack(counted).counts.itemsize == 2
+    assert PackedPartition.pack(counted).counts.max() > 255
 
 
 DIGEST_OF_A_FIT = """

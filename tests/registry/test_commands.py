@@ -229,3 +229,31 @@ class TestAdd:
 
     def test_a_name_that_is_too_long_is_refused(self, terminal):
         fails(terminal.type(f"add {'n' * 61} --scope report"), "1 to 60 characters")
+
+    def test_a_key_goes_into_a_new_file_if_one_is_named(self, terminal):
+        made = terminal.type("add training --scope submit --key-file @training.key")
+        assert made.exit_code == 0, made.output
+        assert "ql_" not in made.output
+        file = terminal.folder / "training.key"
+        assert KeyRing.from_file(terminal.folder / "keys.json", production=True).find(file.read_text()) is not None
+        assert file.stat().st_mode & 0o777 == 0o600
+        fails(terminal.type("add other --scope submit --key-file @training.key"), "is there already")
+
+    def test_a_key_that_could_not_be_made_leaves_no_file(self, terminal):
+        terminal.type("add one --scope report")
+        fails(terminal.type("add one --scope report --key-file @one.key"), "holds a key named one already")
+        assert not (terminal.folder / "one.key").exists()
+
+
+def test_what_root_writes_belongs_to_whom_it_belonged_before(terminal, monkeypatch):
+    """A service of another user must be able to read what root rotated or added."""
+    owners = []
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("os.fchown", lambda _file, *owner: owners.append(owner))
+    monkeypatch.setattr("os.chown", lambda _file, *owner: owners.append(owner))
+    assert terminal.type("init --out @away").exit_code == 0
+    here = terminal.folder.stat()
+    assert set(owners) == {(here.st_uid, here.st_gid)}
+    owners.clear()
+    bearer_key(terminal.type("add one --scope report"))
+    assert owners == [(here.st_uid, here.st_gid)]

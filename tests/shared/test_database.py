@@ -9,7 +9,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
-from shared.database import UtcDateTime, open_engine, reading, writing
+from shared.database import SILENCE_SECONDS, UtcDateTime, _postgresql_options, open_engine, reading, writing
+from tests.databases import POSTGRES, empty_database, taken_away
 
 
 @pytest.fixture
@@ -85,3 +86,25 @@ def test_moments_come_back_in_utc() -> None:
 def test_a_moment_without_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         UtcDateTime().process_bind_param(datetime(2026, 3, 1), sqlite.dialect())  # noqa: DTZ001 - the point
+
+
+def test_no_statement_on_postgresql_waits_without_an_end() -> None:
+    options = _postgresql_options()
+    assert "lock_timeout=10s" in options["options"]
+    assert "statement_timeout=30s" in options["options"]
+    silence_seconds = options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"]
+    assert silence_seconds <= options["tcp_user_timeout"] / 1000 == SILENCE_SECONDS
+    assert options["connect_timeout"] <= SILENCE_SECONDS
+
+
+@pytest.mark.skipif(POSTGRES is None, reason="SQLite has no server")
+def test_a_connection_that_the_server_dropped_is_replaced_unseen(tmp_path: Path) -> None:
+    with empty_database(tmp_path) as url:
+        engine = open_engine(url)
+        with reading(engine) as session:
+            assert session.scalar(text("SHOW statement_timeout")) == "30s"
+        with taken_away(engine), pytest.raises(OperationalError), reading(engine) as session:
+            session.execute(text("SELECT 1"))
+        with reading(engine) as session:
+            assert session.scalar(text("SELECT 1")) == 1
+        engine.dispose()

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import psycopg.errors
 import pytest
 import structlog
 from flask import request
@@ -12,11 +13,13 @@ from flask.testing import FlaskClient
 from gunicorn.http.errors import ChunkMissingTerminator, NoMoreData
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared.auth import KeyEntry, KeyRing, Scope, hash_key, new_key
 from shared.problems import PROBLEM_MEDIA_TYPE, Problem
 from shared.web import (
+    Metrics,
     PageQuery,
     accepts_up_to,
     decode_cursor,
@@ -47,6 +50,10 @@ class NoSuchNoteError(Exception):
     """A domain error."""
 
 
+class NotYetError(Exception):
+    """A domain error that goes away by itself."""
+
+
 def make_client(
     failure: Callable[[], None] = lambda: None, check: Callable[[], str | None] = lambda: None
 ) -> FlaskClient:
@@ -56,8 +63,22 @@ def make_client(
             KeyEntry(name="admin", sha256=hash_key(ADMIN), scopes=frozenset({Scope.ADMIN})),
         )
     )
-    errors = {NoSuchNoteError: ("no-such-note", "There is no such note", 404)}
-    api = new_api(__name__, "Notes", "For tests", version="1", keys=keys, errors=errors, checks={"pen": check})
+    errors = {
+        NoSuchNoteError: ("no-such-note", "There is no such note", 404),
+        NotYetError: ("not-yet", "Not yet", 503),
+    }
+    api = new_api(
+        __name__,
+        "Notes",
+        "For tests",
+        version="1",
+        keys=keys,
+        errors=errors,
+        checks={"pen": check},
+        looks={},
+        service="notes",
+        metrics=Metrics(),
+    )
     notes = new_blueprint("notes", __name__)
 
     @notes.post("/notes")
@@ -301,6 +322,15 @@ def test_pages_have_a_limit(limit: str) -> None:
         (OSError(errno.ENOSPC, "No space left on device"), 507, "storage-full"),
         (OperationalError("SELECT", {}, Exception("database is locked")), 503, "database-unavailable"),
         (OperationalError("INSERT", {}, Exception("database or disk is full")), 507, "storage-full"),
+        (OperationalError("INSERT", {}, psycopg.errors.DiskFull("磁盘已满")), 507, "storage-full"),
+        (OperationalError("SELECT", {}, psycopg.errors.AdminShutdown(PLANTED)), 503, "database-unavailable"),
+        (ProgrammingError("SELECT", {}, psycopg.errors.UndefinedTable(PLANTED)), 503, "database-unavailable"),
+        (ProgrammingError("SELECT", {}, psycopg.errors.SyntaxError(PLANTED)), 500, "internal-error"),
+        (DBAPIError("INSERT", {}, psycopg.errors.ReadOnlySqlTransaction(PLANTED)), 503, "database-unavailable"),
+        (DBAPIError("SELECT", {}, Exception(PLANTED), connection_invalidated=True), 503, "database-unavailable"),
+        (PoolTimeoutError(PLANTED), 503, "database-unavailable"),
+        (Problem("not-ready", "Not yet", 503), 503, "not-ready"),
+        (NotYetError("wait"), 503, "not-yet"),
         (RuntimeError(PLANTED), 500, "internal-error"),
         (OSError(errno.EIO, PLANTED), 500, "internal-error"),
     ],
@@ -311,6 +341,7 @@ def test_every_failure_is_a_problem_without_internals(error: Exception, status: 
     assert answer.get_json(force=True)["type"] == f"urn:quietline:problem:{word}"
     assert PLANTED not in answer.text
     assert "SELECT" not in answer.text
+    assert (int(answer.headers.get("Retry-After", 0)) > 0) == (status in {503, 507})
 
 
 def test_an_unexpected_error_leaves_no_text_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
@@ -357,7 +388,18 @@ def test_every_error_is_declared_in_the_document() -> None:
 
 
 def test_an_endpoint_that_says_nothing_about_callers_stops_the_start() -> None:
-    api = new_api(__name__, "Open", "", version="1", keys=KeyRing(()), errors={}, checks={})
+    api = new_api(
+        __name__,
+        "Open",
+        "",
+        version="1",
+        keys=KeyRing(()),
+        errors={},
+        checks={},
+        looks={},
+        service="open",
+        metrics=Metrics(),
+    )
     api.add_url_rule("/open", "open", lambda: "")
     with pytest.raises(RuntimeError, match="neither requires a scope nor is public"):
         seal(api)

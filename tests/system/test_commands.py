@@ -104,6 +104,13 @@ def type_in(line: str) -> click.testing.Result:
         ("keys init --out /proc/nowhere", "/proc/nowhere: No such file"),
         ("keys rotate", "`quietline keys init` makes its first keys"),
         ("keys add desk --scope everything", "is not one of"),
+        ("--address nonsense doctor", "an address looks like http://127.0.0.1:8700"),
+        ("doctor --data key", "is a file"),
+        ("backup", "Missing argument"),
+        ("backup saved", "was a suite ever started here?"),
+        ("backup key", "is a file"),
+        ("restore missing", "does not exist"),
+        ("restore directory", "holds no manifest.json"),
     ],
 )
 def test_what_was_typed_wrong_is_said_in_one_line(line: str, words: str) -> None:

@@ -95,7 +95,7 @@ class SuiteWhoseGateRefuses:
             return {"release": self.in_service}
         return {"id": "r1", "state": "refused", "release": None, "problem": {"detail": "porn: 9 of 60 go wrong"}}
 
-    def post(self, path: str, _content: Any = None) -> dict[str, Any]:
+    def post(self, path: str, _content: Any = None, *, repeatable: bool = False) -> dict[str, Any]:  # noqa: ARG002
         self.posted.append(path)
         return {"id": "r1"}
 

@@ -1,6 +1,7 @@
 """The embedded suite ends at Ctrl-C, loses nothing, keeps secrets, and says in words why it cannot start."""
 
 import json
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +14,7 @@ import pytest
 
 from services.ingestion.starter_corpus import read_starter_corpus
 from tests.system.scenario import import_lines, typical_corpus
-from tests.system.suite import RunningSuite, free_port, run_command, running_suite, until
+from tests.system.suite import RunningSuite, free_port, run_command, running_suite, signal_group, until
 
 pytestmark = [pytest.mark.system, pytest.mark.enable_socket]
 
@@ -109,6 +110,18 @@ def test_the_front_page_and_the_three_documents_open(idle_suite: RunningSuite) -
 def test_errors_of_the_front_page_are_problems_too(idle_suite: RunningSuite) -> None:
     for answer in (httpx.get(f"{idle_suite.address}/nowhere"), httpx.post(idle_suite.address)):
         assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_health_is_silent_when_the_process_does_nothing_any_more(tmp_path: Path) -> None:
+    with running_suite(tmp_path / "var") as suite:
+        rooms = [f"{suite.address}/{room}/healthz" for room in ("ingestion", "training", "registry")]
+        assert all(httpx.get(room).is_success for room in rooms)
+        signal_group(suite.process, signal.SIGSTOP)
+        for room in rooms:
+            with pytest.raises(httpx.TransportError):
+                httpx.get(room, timeout=0.3)
+        signal_group(suite.process, signal.SIGCONT)
+        assert all(httpx.get(room, timeout=10).is_success for room in rooms)
 
 
 def test_what_the_suite_keeps_is_for_its_owner_alone(idle_suite: RunningSuite) -> None:

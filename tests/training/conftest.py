@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import Engine
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from services.training.app import create_app, migrate
@@ -20,6 +22,7 @@ from shared.auth import KeyEntry, KeyFile, Scope, hash_key
 from shared.database import open_engine
 from tests.databases import empty_database
 from tests.training.fakes import FakeIngestion, FakeRegistry, both
+from tests.training.snapshots import freeze, make_rows
 
 MOMENT = datetime(2025, 6, 1, 12, 0, 30, 500, tzinfo=UTC)
 
@@ -90,6 +93,27 @@ def peers(settings: Settings, ingestion: FakeIngestion, registry: FakeRegistry) 
     peers = Peers.in_process(both(ingestion, registry), settings)
     yield peers
     peers.close()
+
+
+@pytest.fixture
+def served(settings: Settings, ingestion: FakeIngestion, registry: FakeRegistry) -> Iterator[Settings]:
+    """Settings of a worker in another process, with the peers on a port of this one."""
+    ingestion.add(freeze(make_rows(each=60)))
+    server = make_server("127.0.0.1", 0, both(ingestion, registry), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    yield settings.model_copy(
+        update={
+            "ingestion_url": f"{address}/ingestion",
+            "registry_url": f"{address}/registry",
+            "patience_seconds": 30.0,
+            "lease_seconds": 5.0,
+        }
+    )
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture

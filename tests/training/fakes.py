@@ -4,12 +4,15 @@ import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from tests.training.snapshots import FrozenSnapshot
+
+HELD_SECONDS = 60.0
 
 
 def problem(status: int, title: str) -> Response:
@@ -18,13 +21,14 @@ def problem(status: int, title: str) -> Response:
 
 @dataclass
 class FakeIngestion:
-    """Holds snapshots; answers 503 as often as `failures` says."""
+    """Holds snapshots; answers 503 as often as `failures` says, and keeps back the data of those in `held_back`."""
 
     snapshots: dict[str, FrozenSnapshot] = field(default_factory=dict)
     verified: int = 0
     failures: int = 0
     asked: list[str] = field(default_factory=list)
     frozen_next: FrozenSnapshot | None = None
+    held_back: dict[str, Event] = field(default_factory=dict)
 
     def add(self, snapshot: FrozenSnapshot) -> FrozenSnapshot:
         self.snapshots[snapshot.id] = snapshot
@@ -50,6 +54,8 @@ class FakeIngestion:
 
         @app.get("/v1/snapshots/<name>/data")
         def data(name: str) -> Any:
+            if name in self.held_back:
+                self.held_back[name].wait(HELD_SECONDS)
             found = self._find(name)
             return Response(found.parquet) if found else problem(404, "There is no such snapshot")
 

@@ -19,7 +19,7 @@ from shared.database import reading, writing
 from tests.training.conftest import MOMENT, Training
 from tests.training.fakes import FakeIngestion
 from tests.training.snapshots import freeze
-from tests.training.workers import ask_for
+from tests.training.workers import ask_for, show_life
 
 
 @pytest.fixture(autouse=True)
@@ -345,6 +345,7 @@ def test_a_full_database_is_a_507(training: Training, settings: Settings) -> Non
 
 
 def test_readiness_tells_of_tables_that_are_not_at_head(training: Training, engine: Engine) -> None:
+    show_life(engine)
     assert training.app.test_client().get("/readyz").status_code == 200
     with engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM alembic_version")

@@ -42,11 +42,10 @@ def test_messages_come_in_the_order_of_their_ids_whatever_the_file_says() -> Non
 
 def test_messages_are_read_back_as_they_were_written() -> None:
     messages = read(make_rows(each=5))
-    again = Messages.from_parquet(messages.to_parquet())
+    again = Messages.from_table(messages.to_table())
     assert again.digest() == messages.digest()
     assert again.topics == messages.topics
     assert np.array_equal(again.held_out, messages.held_out)
-    assert messages.to_parquet() == again.to_parquet()
 
 
 def test_held_out_messages_are_never_trained_on() -> None:

@@ -11,7 +11,8 @@ from services.training.candidates import make_candidate, packed, with_figures
 from services.training.dataset import Messages
 from services.training.evaluation import Release, evaluate, judge
 from services.training.figures import UNNAMED, Evaluation, Rate
-from services.training.fitting import cross_fit, examples_of, fit
+from services.training.fitting import cross_fit, fit, local_engine
+from services.training.parts import arrange
 from services.training.recipe import Recipe, WantedRates
 from services.training.report import render_report
 from shared.categories import HARASSMENT, Action, Category, Strictness
@@ -29,13 +30,17 @@ RECIPE = Recipe(
 
 
 def make(messages: Messages, run_id: str = "a" * 32) -> tuple[Release, Evaluation]:
-    examples = examples_of(messages.training, RECIPE, unheard)
-    classifier = fit(examples, RECIPE, unheard)
-    calibration = calibrate(cross_fit(messages.training, examples, RECIPE, unheard), RECIPE)
+    engine = local_engine(arrange(messages, RECIPE), RECIPE, unheard)
+    classifier = fit(engine, RECIPE, unheard)
+    calibration = calibrate(cross_fit(engine, RECIPE, unheard), RECIPE)
     candidate = make_candidate(
         classifier, calibration, RECIPE, run_id=run_id, created_at=MOMENT, data_digest=messages.digest()
     )
-    return candidate, evaluate(candidate, None, messages, RECIPE, unheard, classifier=classifier)
+    trained_on = len(messages.training)
+    evaluation = evaluate(
+        candidate, None, messages.judging, RECIPE, unheard, trained_on=trained_on, classifier=classifier
+    )
+    return candidate, evaluation
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,9 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +14,20 @@ import pytest
 from mobile_model.classifier import HashedNgramClassifier
 from mobile_model.features import FeatureSpec
 from mobile_model.graph import export
-from services.training import fitting
+from mobile_model.regression import Sums
 from services.training.dataset import Messages
+from services.training.engines import FitEngine, LocalEngine, PartScores, Tick
 from services.training.examples import make_examples
-from services.training.fitting import cross_fit, examples_of, fit, folds, weights_from_bytes, weights_to_bytes
+from services.training.fitting import (
+    OnProgress,
+    cross_fit,
+    fit,
+    local_engine,
+    score_unseen,
+    weights_from_bytes,
+    weights_to_bytes,
+)
+from services.training.parts import Part, arrange, folds
 from services.training.recipe import Recipe
 from tests.training.snapshots import freeze, make_rows
 from tests.training.workers import QUICK
@@ -31,7 +43,11 @@ def unheard(_done: int, _total: int, _note: str | None = None) -> None:
 
 
 def fit_messages(training: Messages, recipe: Recipe = QUICK) -> HashedNgramClassifier:
-    return fit(examples_of(training, recipe, unheard), recipe, unheard)
+    return fit(engine_of(training, recipe), recipe, unheard)
+
+
+def engine_of(training: Messages, recipe: Recipe = QUICK) -> FitEngine:
+    return local_engine(arrange(training, recipe), recipe, unheard)
 
 
 def print_model_digest() -> None:
@@ -79,31 +95,39 @@ def test_folds_without_messages_leave_no_gap() -> None:
     assert set(folds(few, replace(Recipe(), folds=20)).tolist()) in ({0}, {0, 1})
 
 
-def test_no_message_is_scored_by_a_model_that_knows_its_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_message_is_scored_by_a_model_that_knows_its_campaign() -> None:
     training = messages().training
     shared = replace(training, campaigns=[f"campaign {number // 5}" for number in range(len(training))])
-    known: list[set[str]] = []
-    fold = folds(shared, QUICK)
-    fit_examples = fitting._fit
+    arrangement = arrange(shared, QUICK)
+    learned: list[set[str]] = []
+    judged: list[set[str]] = []
 
-    def watch(examples: fitting.Examples, *rest: object) -> object:
-        known.append({shared.campaigns[number] for number in examples.message.tolist()})
-        return fit_examples(examples, *rest)  # type: ignore[arg-type]
+    class Watched(LocalEngine):
+        def sums(self, parts: Sequence[Part], tick: Tick) -> Sums:
+            learned.append({name for part in parts for name in arrangement.read(part).campaigns})
+            return super().sums(parts, tick)
 
-    monkeypatch.setattr(fitting, "_fit", watch)
-    cross_fit(shared, examples_of(shared, QUICK, unheard), QUICK, unheard)
-    assert len(known) == len(set(fold.tolist()))
-    for number, campaigns in enumerate(known):
-        left_out = {name for name, part in zip(shared.campaigns, fold.tolist(), strict=True) if part == number}
+        def scores(self, parts: Sequence[Part], *rest: Any) -> Iterator[PartScores]:
+            judged.append({name for part in parts for name in arrangement.read(part).campaigns})
+            return super().scores(parts, *rest)
+
+    scores = cross_fit(Watched(arrangement, QUICK, lambda *_: None), QUICK, unheard)
+    assert len(learned) == len(judged) == 2
+    for others, left_out in zip(learned, judged, strict=True):
         assert left_out
-        assert not campaigns & left_out
+        assert others
+        assert not others & left_out
+    assert set.union(*judged) == set(shared.campaigns)
+    assert list(scores.campaigns) == list(arrangement.messages.campaigns)
 
 
 def test_scores_know_what_was_learned() -> None:
     training = messages().training
     recipe = replace(QUICK, fold_iterations=30)
-    scores = cross_fit(training, examples_of(training, recipe, unheard), recipe, unheard)
-    harassment = np.isin(scores.categories, ["porn", "fraud", "gambling", "illegal"])
+    scores = score_unseen(training, recipe, unheard)
+    assert scores.categories.tolist() == training.categories.tolist()
+    assert list(scores.campaigns) == list(training.campaigns)
+    harassment = np.isin(training.categories, ["porn", "fraud", "gambling", "illegal"])
     assert scores.harassment[harassment].mean() > scores.harassment[~harassment].mean() + 0.5
     assert ((scores.harassment >= 0.0) & (scores.harassment <= 1.0 + 1e-6)).all()
 
@@ -115,7 +139,7 @@ BARE = replace(
 
 def test_examples_hold_the_messages_and_then_their_copies() -> None:
     training = messages().training
-    examples = make_examples(training, Recipe(), FeatureSpec(), unheard)
+    examples = make_examples(training, Recipe(), FeatureSpec())
     assert examples.rows.shape[0] == len(examples.categories) == len(examples.weights) == len(examples.message)
     assert np.array_equal(examples.message[: len(training)], np.arange(len(training)))
     assert len(examples.message) > len(training)
@@ -123,7 +147,7 @@ def test_examples_hold_the_messages_and_then_their_copies() -> None:
 
 def test_every_message_gets_a_linked_copy_if_the_recipe_says_so() -> None:
     training = messages().training
-    linked = make_examples(training, replace(BARE, linked_harassment=1.0, linked_others=1.0), FeatureSpec(), unheard)
+    linked = make_examples(training, replace(BARE, linked_harassment=1.0, linked_others=1.0), FeatureSpec())
     assert linked.message[len(training) :].tolist() == list(range(len(training)))
 
 
@@ -134,22 +158,38 @@ def test_linked_copies_of_harassment_and_of_others_are_wanted_apart() -> None:
         (replace(BARE, linked_harassment=1.0), True),
         (replace(BARE, linked_others=1.0), False),
     ):
-        copied = make_examples(training, recipe, FeatureSpec(), unheard).message[len(training) :]
+        copied = make_examples(training, recipe, FeatureSpec()).message[len(training) :]
         assert copied.tolist() == np.flatnonzero(np.isin(training.categories, harassment) == is_harassment).tolist()
 
 
 def test_no_copies_are_a_recipe_too() -> None:
     training = messages().training
-    assert make_examples(training, BARE, FeatureSpec(), unheard).rows.shape[0] == len(training)
+    assert make_examples(training, BARE, FeatureSpec()).rows.shape[0] == len(training)
 
 
-def test_what_is_told_ends_the_work() -> None:
-    class Enough(BaseException):
-        pass
+class EnoughError(Exception):
+    pass
 
-    def stop_at_three(done: int, _total: int, _note: str | None = None) -> None:
-        if done >= 3:
-            raise Enough
 
-    with pytest.raises(Enough):
-        fit(examples_of(messages().training, QUICK, unheard), QUICK, stop_at_three)
+@pytest.mark.parametrize("work", ["copies", "fit", "cross-fit"])
+def test_what_is_told_ends_the_work_at_any_time(work: str) -> None:
+    arrangement = arrange(messages().training, QUICK)
+    engine = local_engine(arrangement, QUICK, unheard)
+    do: Callable[[OnProgress], object] = {
+        "copies": lambda told: local_engine(arrangement, QUICK, told),
+        "fit": lambda told: fit(engine, QUICK, told),
+        "cross-fit": lambda told: cross_fit(engine, QUICK, told),
+    }[work]
+    told: list[tuple[int, int, str | None]] = []
+    do(lambda *what: told.append(what))
+    shares = [done / total for done, total, _ in told]
+    assert shares == sorted(shares)
+    for calls in (1, len(told) // 2 + 1, len(told)):
+        left = iter(range(calls - 1))
+
+        def stop(*_: object, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise EnoughError
+
+        with pytest.raises(EnoughError):
+            do(stop)

@@ -10,8 +10,8 @@ from services.training import generalisation
 from services.training.calibration import Calibration, CrossFittedScores
 from services.training.dataset import Messages
 from services.training.failures import UnusableSnapshotError
-from services.training.fitting import folds
 from services.training.generalisation import Generalisation, generalise
+from services.training.parts import folds
 from services.training.recipe import Recipe
 from shared.categories import HARASSMENT, LEGITIMATE, Category, Strictness
 from shared.release_card import Threshold
@@ -73,7 +73,7 @@ def test_what_others_teach_is_recognised_and_what_nobody_teaches_is_not(corpus: 
     corpus.scenario("a mistake", "personal", words(BAIT, "a mistake"))
     result = corpus.judge()
     shares = {scenario.name: scenario.recognised for scenario in result.scenarios}
-    assert all(shares[f"bait {number}"] == 1.0 for number in range(8))
+    assert all(shares[f"bait {number}"] > 0.9 for number in range(8))
     assert all(shares[f"chat {number}"] == 0.0 for number in range(8))
     assert result.worst(HARASSMENT)[0].name == "alien"
     assert shares["alien"] < 0.7
@@ -134,8 +134,7 @@ def test_twins_are_left_out_together_and_figures_are_counted_as_said(monkeypatch
             training.categories, training.campaigns, np.array([j for j, _ in judged]), np.array([p for _, p in judged])
         )
 
-    monkeypatch.setattr(generalisation, "cross_fit", scores)
-    monkeypatch.setattr(generalisation, "examples_of", lambda *_: None)
+    monkeypatch.setattr(generalisation, "score_unseen", scores)
     monkeypatch.setattr(
         generalisation, "calibrate", lambda scores, recipe: fixed_calibration(scores, recipe, corpus.messages)
     )

@@ -9,16 +9,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 from dbos import DBOSClient
 from sqlalchemy import Engine
-from werkzeug.serving import make_server
 
 from services.training import store
 from services.training.recipe import Recipe, WantedRates
@@ -26,9 +23,8 @@ from services.training.runs import State, Step
 from services.training.settings import Settings
 from services.training.workflow import APPLICATION
 from shared.database import reading
-from tests.training.fakes import FakeIngestion, FakeRegistry, both
+from tests.training.fakes import FakeRegistry
 from tests.training.killable_worker import log_of, worker_process
-from tests.training.snapshots import freeze, make_rows
 from tests.training.workers import DEADLINE_SECONDS, ENDLESS, ask_for, run_of, until
 
 pytestmark = [pytest.mark.system, pytest.mark.enable_socket]
@@ -39,27 +35,6 @@ RECIPE = Recipe(
     iterations=12, fold_iterations=8, folds=2, evaluated_copies=40,
     wanted=WantedRates(gentle=0.02, normal=0.05, strict=0.1),
 )  # fmt: skip
-
-
-@pytest.fixture
-def served(settings: Settings, ingestion: FakeIngestion, registry: FakeRegistry) -> Iterator[Settings]:
-    """Settings of a worker in another process, with the peers on a port of this one."""
-    ingestion.add(freeze(make_rows(each=60)))
-    server = make_server("127.0.0.1", 0, both(ingestion, registry), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    yield settings.model_copy(
-        update={
-            "ingestion_url": f"{address}/ingestion",
-            "registry_url": f"{address}/registry",
-            "patience_seconds": 30.0,
-            "lease_seconds": 5.0,
-        }
-    )
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def events_after(engine: Engine, run_id: str, number: int) -> list[store.Event]:

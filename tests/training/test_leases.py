@@ -62,3 +62,15 @@ def test_an_id_file_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
     claimed.release()
     assert len(claimed.value) == 32
     assert path.read_text() == claimed.value
+
+
+def test_replicas_that_share_a_folder_have_ids_of_their_own_and_keep_them(tmp_path: Path) -> None:
+    replicas = [ExecutorId.claim(tmp_path) for _ in range(3)]
+    values = [replica.value for replica in replicas]
+    assert len(set(values)) == 3
+    replicas[1].release()
+    started_again = ExecutorId.claim(tmp_path)
+    assert started_again.value == values[1]
+    for replica in (replicas[0], started_again, replicas[2]):
+        replica.release()
+    assert len([*tmp_path.iterdir()]) == 3

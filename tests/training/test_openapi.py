@@ -16,7 +16,7 @@ from shared.database import writing
 from tests.training.conftest import MOMENT, Training
 from tests.training.fakes import FakeIngestion
 from tests.training.snapshots import freeze
-from tests.training.workers import ask_for
+from tests.training.workers import ask_for, show_life
 
 EXAMPLES_AN_OPERATION = 40
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance]
@@ -40,6 +40,7 @@ def test_no_request_is_an_internal_error_or_gets_an_undeclared_answer(
     training: Training, engine: Engine, ingestion: FakeIngestion
 ) -> None:
     ingestion.add(freeze())
+    show_life(engine)
     run_id = ask_for(engine)
     with writing(engine) as session:
         store.change_run(session, run_id, lambda run: runs.succeed(run, "20250601-120030-aaaaaaaa", MOMENT))

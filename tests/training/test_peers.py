@@ -3,13 +3,11 @@
 import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from random import Random
 
 import httpx
 import pytest
 
 from services.training import peers as peers_module
-from services.training.patience import Patience
 from services.training.peers import (
     BadAnswerError,
     Ingestion,
@@ -138,8 +136,28 @@ def test_a_model_that_does_not_unpack_is_refused(settings: Settings, packed: byt
     peer.close()
 
 
-def test_pauses_grow_and_end() -> None:
-    pauses = list(Patience(seconds=30, first_seconds=1, longest_seconds=8).pauses(Random(1)))
-    assert pauses[0] < pauses[1] < pauses[2]
-    assert max(pauses) <= 10
-    assert 30 <= sum(pauses) <= 41
+@pytest.mark.parametrize(("header", "seconds"), [({"Retry-After": "7"}, 7.0), ({}, None)])
+def test_a_peer_that_asks_to_come_again_is_asked_when(
+    settings: Settings, header: dict[str, str], seconds: float | None
+) -> None:
+    with (
+        ingestion_that(settings, lambda _: httpx.Response(503, headers=header)) as peer,
+        pytest.raises(PeerUnavailableError) as caught,
+    ):
+        peer.verified_labels()
+    assert caught.value.asked_seconds == seconds
+
+
+def test_an_answer_that_trickles_for_ever_is_left(settings: Settings) -> None:
+    time = [0.0]
+
+    def trickle() -> Iterator[bytes]:
+        while True:
+            time[0] += 20.0  # less than any silence that ends a call
+            yield b" "
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=trickle()))
+    peer = Ingestion("ingestion", "http://peer", settings.peer_key_file, transport, clock=lambda: time[0])
+    with pytest.raises(PeerUnavailableError, match="more than 1800 s"):
+        peer.verified_labels()
+    peer.close()

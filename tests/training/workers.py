@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from sqlalchemy import Engine
 
@@ -46,6 +47,12 @@ def ask_for(engine: Engine, snapshot: str = "latest", recipe: Recipe = QUICK) ->
     with writing(engine) as session:
         store.add_run(session, run)
     return run.id
+
+
+def show_life(engine: Engine, seen_at: datetime = MOMENT) -> None:
+    """Stores the heartbeat of a worker."""
+    with writing(engine) as session:
+        store.beat(session, "worker", seen_at)
 
 
 def run_of(engine: Engine, run_id: str) -> Run:

@@ -11,6 +11,7 @@ from services.ingestion.api.imports import add_imports
 from services.ingestion.api.moderation import add_moderation
 from services.ingestion.api.reports import add_reports
 from services.ingestion.api.snapshots import add_snapshots
+from services.ingestion.metrics import Counts
 from services.ingestion.reports import (
     BadSenderError,
     BadTextError,
@@ -42,17 +43,20 @@ ERRORS: Final[ErrorTable] = {
 }
 
 
-def new_ingestion_blueprint(engine: Engine, folder: SnapshotFolder, clock: Callable[[], datetime]) -> APIBlueprint:
+def new_ingestion_blueprint(
+    engine: Engine, folder: SnapshotFolder, clock: Callable[[], datetime], counts: Counts
+) -> APIBlueprint:
     """Makes all endpoints of the service.
 
     Args:
         engine: the database.
         folder: where snapshots are kept.
         clock: gives the present time, in UTC.
+        counts: told what happens.
     """
     api = new_blueprint("ingestion", __name__)
-    add_reports(api, engine, clock)
-    add_imports(api, engine, clock)
-    add_moderation(api, engine, clock)
-    add_snapshots(api, engine, folder, clock)
+    add_reports(api, engine, clock, counts)
+    add_imports(api, engine, clock, counts)
+    add_moderation(api, engine, clock, counts)
+    add_snapshots(api, engine, folder, clock, counts)
     return api

@@ -13,15 +13,16 @@ from services.ingestion.bulk import import_records, stream_answer
 from services.ingestion.documents import ImportQuery
 from services.ingestion.intake import BulkSource
 from services.ingestion.lines import READERS, LineError
+from services.ingestion.metrics import Counts
 from shared.auth import Scope
 from shared.problems import Problem
-from shared.web import BEARER, Readable, accepts_up_to, principal, requires
+from shared.web import BEARER, Readable, accepts_up_to, keep_trail, principal, requires
 
 NDJSON: Final = "application/x-ndjson"
 FORMATS: Final = {NDJSON: "jsonl", "application/jsonl": "jsonl", "application/json": "jsonl", "text/csv": "csv"}
 
 
-def add_imports(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime]) -> None:
+def add_imports(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime], counts: Counts) -> None:
     """Adds the endpoint."""
     line = {"schema": {"type": "string", "contentMediaType": NDJSON}}
 
@@ -36,8 +37,8 @@ def add_imports(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime]
     @accepts_up_to(None)
     def import_reports(query: ImportQuery) -> Response:
         """Takes lines `{text|body, sender?, received_at?, category|label?, topic?, reporter?, id?, campaign?}` of any
-        number and answers with one JSON object a line: `{"line", "problem"}` for each refused line,
-        `{"read", "accepted"}` now and then, and `{"done": true, "read", "accepted", "refused", "duplicates",
+        number and answers, when all are read, with one JSON object a line: `{"line", "problem"}` for each refused line,
+        `{"read", "accepted"}` for each batch, and `{"done": true, "read", "accepted", "refused", "duplicates",
         "without_category", "unknown_columns"}` at the end. Lines without a category wait for a moderator; columns that
         are not known are left out. Sending the same file again adds nothing twice."""  # noqa: D205, D209
         kind = query.format or FORMATS.get(request.mimetype)
@@ -46,7 +47,7 @@ def add_imports(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime]
             raise Problem("lines-needed", "The body must be lines of JSON, or CSV", 415, detail)
         source = BulkSource(query.source, query.source_kind, query.weight, query.labelled)
         records = READERS[kind](_body())
-        events = import_records(records, source, engine, clock, principal().name)
+        events = keep_trail(import_records(records, source, engine, clock, by=principal().name, counts=counts))
         try:
             first = next(events)
         except LineError as error:

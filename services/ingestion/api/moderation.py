@@ -19,6 +19,7 @@ from services.ingestion.documents import (
     ReportPage,
     ReportQuery,
 )
+from services.ingestion.metrics import Counts
 from services.ingestion.reports import UnknownCampaignError, UnknownReportError
 from services.ingestion.store import Campaign, ReportFilter, StoredReport
 from shared.auth import Scope
@@ -38,7 +39,7 @@ class CampaignPath(BaseModel):
     campaign_id: Annotated[str, Field(max_length=64)]
 
 
-def add_moderation(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime]) -> None:
+def add_moderation(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime], counts: Counts) -> None:
     """Adds the endpoints."""
 
     @api.get("/reports", summary="List reports", responses={200: ReportPage}, security=BEARER)
@@ -68,6 +69,7 @@ def add_moderation(api: APIBlueprint, engine: Engine, clock: Callable[[], dateti
             )
         if report is None:
             raise UnknownReportError("No report has this id.")
+        counts.label(body.category)
         return _report(report)
 
     @api.get("/campaigns", summary="List campaigns", responses={200: CampaignPage}, security=BEARER)

@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 
 from services.ingestion import operations, store
 from services.ingestion.documents import OwnReport, ReportAccepted, ReportIn
+from services.ingestion.metrics import Counts
+from services.ingestion.reports import NewReport
 from shared.auth import Scope
 from shared.database import reading, writing
 from shared.web import BEARER, principal, requires
@@ -57,7 +59,7 @@ class SecretHeader(Header):
     secret: Annotated[str, Field(alias="X-Receipt-Secret", max_length=128)]
 
 
-def add_reports(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime]) -> None:
+def add_reports(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime], counts: Counts) -> None:
     """Adds the endpoints."""
 
     @api.post(
@@ -69,6 +71,8 @@ def add_reports(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime]
         the same answer with status 200."""  # noqa: D205, D209
         with writing(engine) as session:
             submitted = operations.submit(session, body, holder=principal().name, key=header.key, now=clock())
+        if isinstance(submitted.report, NewReport):
+            counts.accept(submitted.report)
         answer = ReportAccepted.of(submitted.receipt, submitted.report)
         return answer.model_dump(mode="json"), 201 if submitted.is_new else 200
 
@@ -87,4 +91,5 @@ def add_reports(api: APIBlueprint, engine: Engine, clock: Callable[[], datetime]
         with writing(engine) as session:
             operations.withdraw(session, path.receipt, header.secret, clock())
         store.empty_log(engine)
+        counts.withdraw()
         return "", 204

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from services.ingestion import operations, store
 from services.ingestion.documents import SnapshotOut, SnapshotPage
+from services.ingestion.metrics import Counts
 from services.ingestion.reports import UnknownSnapshotError
 from services.ingestion.snapshots import SnapshotFolder, freeze
 from services.ingestion.store import Snapshot
@@ -27,7 +28,9 @@ class SnapshotPath(BaseModel):
     snapshot_id: Annotated[str, Field(max_length=64)]
 
 
-def add_snapshots(api: APIBlueprint, engine: Engine, folder: SnapshotFolder, clock: Callable[[], datetime]) -> None:
+def add_snapshots(
+    api: APIBlueprint, engine: Engine, folder: SnapshotFolder, clock: Callable[[], datetime], counts: Counts
+) -> None:
     """Adds the endpoints."""
 
     @api.post(
@@ -38,6 +41,8 @@ def add_snapshots(api: APIBlueprint, engine: Engine, folder: SnapshotFolder, clo
         """Freezes all verified reports; if nothing changed since the last one, gives that with status 200."""
         operations.place_waiting(engine)
         snapshot, is_new = freeze(engine, folder, clock())
+        if is_new:
+            counts.freeze()
         return _snapshot(snapshot), 201 if is_new else 200
 
     @api.get("/snapshots", summary="List snapshots", responses={200: SnapshotPage}, security=BEARER)

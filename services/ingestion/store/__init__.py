@@ -2,6 +2,7 @@
 
 from services.ingestion.store.campaigns import (
     Campaign,
+    count_campaigns,
     find_campaign,
     has_waiting,
     list_campaigns,
@@ -53,6 +54,7 @@ __all__ = [
     "add_reports",
     "add_snapshot",
     "consistent",
+    "count_campaigns",
     "count_labels",
     "count_verified",
     "empty_log",

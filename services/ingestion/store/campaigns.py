@@ -167,6 +167,11 @@ def list_campaigns(session: Session, limit: int, after: tuple[int, int] | None) 
     return list(_described(session, dict(session.execute(query.limit(limit)).all())))
 
 
+def count_campaigns(session: Session) -> int:
+    """Gives the number of campaigns that have a report."""
+    return session.scalar(select(func.count()).select_from(CampaignRow)) or 0
+
+
 def find_campaign(session: Session, campaign: int) -> Campaign | None:
     """Gives a campaign, or None."""
     row = session.get(CampaignRow, campaign)

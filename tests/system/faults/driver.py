@@ -1,0 +1,153 @@
+"""Does faults to a stack while load runs, and says what came of each."""
+
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from services.client import SuiteClient
+from services.ingestion.starter_corpus import read_starter_corpus
+from tests.system.faults.audit import Audit
+from tests.system.faults.ledger import Ledger
+from tests.system.faults.load import KINDS, RECIPE, Load
+from tests.system.faults.stacks import Fault, ProcessStack, Stack, embedded, processes
+from tests.system.scenario import typical_corpus
+from tests.system.suite import until
+
+RECOVERY_SECONDS: Final = 180.0
+"""Longer than that is no recovery by itself."""
+LONGEST_PAUSE_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one fault, done a number of times."""
+
+    stack: str
+    fault: str
+    times: int
+    requests: int
+    acknowledged: dict[str, int]
+    errors: dict[int, int]
+    unanswered: int
+    lost: tuple[str, ...]
+    doubled: tuple[str, ...]
+    violations: tuple[str, ...]
+    updates: int
+    runs: dict[str, int]
+    longest_recovery_seconds: float
+
+    @property
+    def is_sound(self) -> bool:
+        """Tells whether every promise was held."""
+        return not (self.lost or self.doubled or self.violations)
+
+    def document(self) -> dict[str, Any]:
+        """Gives the row as JSON values."""
+        return asdict(self) | {"sound": self.is_sound}
+
+
+STACKS: Final[dict[str, Callable[[Path], AbstractContextManager[ProcessStack]]]] = {
+    "embedded": embedded,
+    "sqlite": partial(processes, on_postgresql=False),
+    "postgresql": partial(processes, on_postgresql=True),
+}
+"""By name: one process; processes on SQLite; processes on PostgreSQL."""
+
+
+@contextmanager
+def prepared(name: str, *, keep: bool = False) -> Iterator[tuple[ProcessStack, Path]]:
+    """Gives a running stack with the starter corpus and one release in service, and a folder for phones.
+
+    Args:
+        name: of the stack.
+        keep: whether the folder, with the logs, stays.
+
+    Raises:
+        UnavailableError: if this machine lacks what it needs.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="quietline-faults-"))
+    try:
+        with STACKS[name](folder) as stack:
+            _put_into_service(stack)
+            yield stack, folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_into_service(stack: Stack) -> None:
+    ingestion, training, registry = (
+        SuiteClient(stack.url(f"/{room}").removesuffix(f"/{room}"), stack.key)
+        for room in ("ingestion", "training", "registry")
+    )
+    *_, last = ingestion.import_reports(typical_corpus(read_starter_corpus()), source="starter", source_kind="corpus")
+    assert last["done"], last
+    snapshot = ingestion.post("/ingestion/v1/snapshots")
+    run = training.post("/training/v1/runs", {"snapshot": snapshot["id"], "recipe": RECIPE})
+    address = f"/training/v1/runs/{run['id']}"
+    until(lambda: training.get(address)["finished_at"] is not None, "the first run ends", 180)
+    ended = training.get(address)
+    assert ended["state"] == "succeeded", ended
+    registry.post("/registry/v1/channels/stable/promote", {"version": ended["release"], "percentage": 100})
+    for client in (ingestion, training, registry):
+        client.close()
+
+
+def do(
+    stack: Stack, name: str, plan: Sequence[Fault], *, folder: Path, random: Random, tell: Callable[[str], None]
+) -> Row:
+    """Lets faults happen one after the other while load runs, and looks afterwards at what is there.
+
+    Args:
+        stack: that they are done to.
+        name: for the row.
+        plan: the faults.
+        folder: for phones.
+        random: decides what is sent and when things happen.
+        tell: is told how far it is.
+    """
+    known_runs = Audit.runs(stack)
+    ledger = Ledger()
+    ledger.allowed_statuses = frozenset().union(*(fault.statuses for fault in plan))
+    load = Load(stack, ledger, folder / f"phones-{random.getrandbits(32)}", random)
+    load.allowed_endings = frozenset().union(*(fault.endings for fault in plan))
+    recoveries = []
+    with load.running():
+        ledger.await_success(KINDS, RECOVERY_SECONDS)
+        for done, fault in enumerate(plan, 1):
+            time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))
+            with fault.happen(random):
+                recoveries.append(ledger.await_success(KINDS, RECOVERY_SECONDS))
+            tell(f"{stack.name}, {fault.name}: {done} of {len(plan)}, recovered in {recoveries[-1]:.1f} s")
+    memory = load.memory
+    finding = Audit(stack, known_runs).look(memory, random)
+    return Row(
+        stack=stack.name,
+        fault=name,
+        times=len(plan),
+        requests=ledger.requests,
+        acknowledged={
+            "reports": len(memory.reports),
+            "imports": len(memory.imports),
+            "labels": len(memory.labels),
+            "snapshots": len(memory.snapshots),
+            "runs": len(memory.runs),
+            "promotions": len(memory.promoted),
+        },
+        errors=dict(sorted(ledger.errors.items())),
+        unanswered=ledger.unanswered,
+        lost=finding.lost,
+        doubled=finding.doubled,
+        violations=tuple(f"{count} times: {words}" for words, count in Counter(ledger.violations).items()),
+        updates=memory.updates,
+        runs=dict(memory.endings),
+        longest_recovery_seconds=round(max(recoveries), 1),
+    )

@@ -1,0 +1,96 @@
+"""Processes that are started again whenever they end, as a service manager or compose does."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from tests.system.suite import ROOT
+
+RESTART_SECONDS: Final = 0.1
+"""As long as Docker waits before the first restart."""
+STOP_SECONDS: Final = 20
+
+
+class Supervised:
+    """One process group that is started again whenever it ends, until it is let go.
+
+    Args:
+        name: of the service.
+        command: what is started.
+        environment: beside this process's own.
+        log: file for what it writes.
+    """
+
+    def __init__(self, name: str, command: Callable[[], list[str]], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.starts = 0
+        self._command, self._environment, self._log = command, environment, log
+        self._wanted = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._changing = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._wanted.set()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+
+    def kill(self, random: Random | None = None) -> None:
+        """Kills the whole group, or, of a server, at random only its master or one that it has forked."""
+        with self._changing:
+            process = self._process
+        if process is None:
+            return
+        children = _children(process.pid) if random is not None else []
+        drawn = random.choice(("group", "master", "child")) if random is not None and children else "group"
+        with suppress(ProcessLookupError):
+            if drawn == "group":
+                os.killpg(process.pid, signal.SIGKILL)
+            elif drawn == "master":
+                os.kill(process.pid, signal.SIGKILL)
+            elif random is not None:
+                os.kill(random.choice(children), signal.SIGKILL)
+
+    def let_go(self) -> None:
+        """Ends it for good."""
+        self._wanted.clear()
+        with self._changing:
+            process = self._process
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
+
+    def _keep(self) -> None:
+        while self._wanted.is_set():
+            with self._log.open("ab") as log, self._changing:
+                if not self._wanted.is_set():
+                    return
+                self._process = process = subprocess.Popen(
+                    self._command(),
+                    env=os.environ | {"PYTHONPATH": str(ROOT)} | self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            self.starts += 1
+            process.wait()
+            if self._wanted.is_set():
+                time.sleep(RESTART_SECONDS)
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task/{pid}/children")
+    try:
+        return [int(child) for child in tasks.read_text().split()]
+    except OSError:
+        return []

@@ -1,0 +1,65 @@
+"""Starts one process of the suite, as its own entry does, on a port of one's choice; it may be doomed.
+
+    python -m tests.system.faults.start MODULE [--port PORT] [--doom FILE] [-- ARGUMENTS]
+
+If FILE is there, it names a step of runs: the process kills its group when that step has had its effect, before DBOS
+knows of it, and removes the file first.
+"""
+
+import argparse
+import os
+import runpy
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from services import serving
+
+STEPS = ("begin", "read", "fit", "calibrate", "export", "evaluate", "submit", "finish")
+
+
+def doom(file: Path) -> None:
+    from services.training import steps  # noqa: PLC0415 - the other services know nothing of it, and start faster
+
+    for step in STEPS:
+        setattr(steps.Steps, step, _doomed(getattr(steps.Steps, step), step, file))
+
+
+def _doomed(work: Callable[..., Any], step: str, file: Path) -> Callable[..., Any]:
+    def work_and_die(self: object, *arguments: Any) -> Any:
+        result = work(self, *arguments)
+        if file.exists() and file.read_text() == step:
+            file.unlink()
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+        return result
+
+    return work_and_die
+
+
+def sleep(seconds: float) -> None:
+    """Stands for `time.sleep`, which libfaketime 0.9.10 breaks: it takes the moment of waking for a wrong one."""
+    select.select([], [], [], seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("module")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--doom", type=Path)
+    options, rest = parser.parse_known_args()
+    if options.port is not None:
+        serving.BIND = f"127.0.0.1:{options.port}"  # type: ignore[misc]
+    if "faketime" in os.environ.get("LD_PRELOAD", ""):
+        time.sleep = sleep  # type: ignore[assignment]
+    if options.doom is not None:
+        doom(options.doom)
+    sys.argv = [options.module, *(argument for argument in rest if argument != "--")]
+    runpy.run_module(options.module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
