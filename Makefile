@@ -2,6 +2,7 @@
 # make test   lint, types, import contracts and every test that needs no external server
 # make secrets       makes what docker-compose.yml needs before its first start
 # make compose-test  builds the images, brings the stack up, walks the road over its edge, and takes it down
+# make faults        kills, cuts off and starves a suite under load, and prints what came of it (about an hour; FAULTS="--on sqlite" for less)
 # make bench  compares with what one would pick instead, and prints ratios
 # make lock   writes the lock files anew after a change of pyproject.toml
 
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test secrets compose-test bench lock clean
+.PHONY: demo test secrets compose-test faults bench lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -30,6 +31,9 @@ secrets: $(VENV)/installed
 
 compose-test: $(VENV)/installed-dev
 	$(BIN)/pytest -o cache_dir=.pytest_cache/compose -m compose tests/compose
+
+faults: $(VENV)/installed-dev
+	$(BIN)/python -m tests.system.faults $(FAULTS)
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m tests.benchmarks

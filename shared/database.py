@@ -4,6 +4,7 @@ Only the three `store.py`, their `migrations/` and the composition roots use thi
 """
 
 import errno
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_e
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from shared.problems import Problem
@@ -28,6 +30,8 @@ STATEMENT_TIMEOUT_SECONDS: Final = 30
 CONNECT_TIMEOUT_SECONDS: Final = 5
 SILENCE_SECONDS: Final = 15
 """A server that acknowledges nothing for so long is gone, and whoever waits for it is told."""
+TURN: Final = "quietline_turn"
+"""Where a connection remembers that it is its turn to write."""
 POOL_SIZE: Final = 5
 POOL_OVERFLOW: Final = 15
 """Beyond `POOL_SIZE`, for as long as they are needed: together more than a process has threads."""
@@ -90,10 +94,24 @@ def open_engine(url: str) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
+    turn = threading.Lock()
+
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        reads_only = connection.get_execution_options().get("reads_only", False)
-        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("reads_only", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        # SQLite lets writers look again and again whether they may, and so starves some of many. Those of this engine
+        # wait for each other here; for those of another process it looks as before.
+        remembered = connection.connection.record_info
+        if remembered is not None and turn.acquire(timeout=BUSY_TIMEOUT_SECONDS):
+            remembered[TURN] = True
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "checkin")
+    def end_turn(_connection: object, record: ConnectionPoolEntry) -> None:
+        if (record.record_info or {}).pop(TURN, False):
+            turn.release()
 
     return engine
 

@@ -98,8 +98,8 @@ class Publisher:
     def prepare(self) -> None:
         """Makes the repository on first run, and completes or throws away what a killed process left behind.
 
-        What cannot be published now, for a key that is offline or a full disk, is tried again by the re-signing job and
-        told by `complaint`; the service starts all the same.
+        What cannot be published now, for a key that is offline, a full disk or a database that does not answer, is tried
+        again by the re-signing job and told by `complaint`; the service starts all the same.
 
         Raises:
             RepositoryError: if production has no keys, or development keys, or the repository is damaged.
@@ -111,7 +111,7 @@ class Publisher:
                 self._repository.refuse_development()
         try:
             self.refresh()
-        except (KeyOfflineError, SigningKeyError, BlobError, OSError) as error:
+        except (KeyOfflineError, SigningKeyError, BlobError, *DATABASE_ERRORS, OSError) as error:
             log.warning("publishing_is_behind", kind=type(error).__name__)
 
     def refresh(self) -> None:

@@ -21,9 +21,9 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 def create_static_app(publish_dir: Path) -> Wsgi:
     """Gives a WSGI app that serves `metadata/` and `targets/` of a TUF repository, and nothing else.
 
-    Targets carry their digest in their name, so they never change and may be kept for ever; metadata must be asked for
-    every time. A compressed model is sent as the bytes that it is: a guessed `Content-Encoding: gzip` would make
-    clients unpack it, and the signed length would no longer fit.
+    Targets carry their digest in their name and metadata its version, so they never change and may be kept for ever;
+    only the timestamp must be asked for every time. A compressed model is sent as the bytes that it is: a guessed
+    `Content-Encoding: gzip` would make clients unpack it, and the signed length would no longer fit.
     """
 
     @Request.application
@@ -43,10 +43,8 @@ def create_static_app(publish_dir: Path) -> Wsgi:
         except FileNotFoundError:  # swept in this moment
             return _problem(Problem("not-found", "There is no such file", 404))
         response.headers.pop("Content-Disposition", None)
-        if path.is_relative_to(publish_dir / "targets"):
-            response.headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable"
-        else:
-            response.headers["Cache-Control"] = "no-cache"
+        is_fixed = path.name != "timestamp.json" or path.is_relative_to(publish_dir / "targets")
+        response.headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable" if is_fixed else "no-cache"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 

@@ -1,8 +1,8 @@
 """Examples on a Dask cluster: its workers read the messages themselves, and send nothing but sums.
 
 A worker that is lost takes its parts with it; the scheduler has others make them again, and the fit goes on. If the
-scheduler is lost, all of it is, and whoever fits begins again. A scheduler trusts whoever reaches it, so it belongs in a
-network that nobody else is in.
+scheduler is lost, all of it is, and whoever fits begins again. A scheduler trusts whoever reaches it, so it belongs in
+a network that nobody else is in.
 """
 
 import time
@@ -32,9 +32,12 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS: Final = 5.0
 TICK_SECONDS: Final = 0.5
+RESULT_SECONDS: Final = 4.0
+"""How long the way of one result may take, a megabyte or two; a worker that must end waits for it."""
 CLOSE_SECONDS: Final = 2.0
 
 _Same = TypeVar("_Same")
+_Answer = TypeVar("_Answer")
 
 
 class DaskEngine:
@@ -70,9 +73,12 @@ class DaskEngine:
         code = _code(recipe)
         for part in self.parts:
             self._held[part.number] = self.submit(make_part, self._source, part, recipe, code)
+        from distributed import wait  # noqa: PLC0415 - see `_connect`
+
         done, total = 0, sum(part.messages for part in self.parts)
         for part in self.parts:
-            self._await(self._held[part.number], partial(on_messages, done, total))
+            made = partial(wait, self._held[part.number], timeout=TICK_SECONDS)
+            self._await(made, partial(on_messages, done, total))
             done += part.messages
 
     def sums(self, parts: Sequence[Part], tick: Tick) -> Sums:
@@ -100,25 +106,23 @@ class DaskEngine:
         Raises:
             PeerUnavailableError: if the cluster is lost, or does nothing for too long.
         """
-        for future in futures:
-            self._await(future, tick)
-            with _lost_is_unavailable():
-                yield future.result()
-
-    def _await(self, future: "Future[Any]", tick: Tick) -> None:
         from distributed import wait  # noqa: PLC0415 - see `_connect`
 
+        for future in futures:
+            self._await(partial(wait, future, timeout=TICK_SECONDS), tick)
+            yield self._await(partial(future.result, timeout=RESULT_SECONDS), tick)
+
+    def _await(self, ask: Callable[[], _Answer], tick: Tick) -> _Answer:
+        """Asks until there is an answer; a `TimeoutError` says that there is none yet."""
         deadline_seconds = time.monotonic() + self._patience_seconds
         while True:
             tick()
             try:
-                with _lost_is_unavailable():
-                    wait(future, timeout=TICK_SECONDS)
+                with _lost_is_unavailable(), self._client.as_current():
+                    return ask()
             except TimeoutError:
                 if time.monotonic() > deadline_seconds:
                     raise PeerUnavailableError("the Dask cluster does nothing; perhaps it has no workers") from None
-            else:
-                return
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def make_part(source: MessagesFile, part: Part, recipe: Recipe, code: object) ->
     """
     if _code(recipe) != code:
         raise WorkerFailureError("The Dask workers run another version of Quietline. Start them from the same image.")
-    return [make_block(block, recipe) for block in blocks(source.read(part))]
+    return [make_block(block, recipe, source.copies) for block in blocks(source.read(part))]
 
 
 def part_loss_and_gradient(part: list[PackedPartition], parameters: Floats) -> tuple[float, Floats]:

@@ -64,9 +64,9 @@ class FitEngine(Protocol):
         ...
 
 
-def make_block(messages: Messages, recipe: Recipe) -> PackedPartition:
-    """Gives the examples that a recipe makes of a block."""
-    examples = make_examples(messages, recipe, HashedNgramClassifier().features)
+def make_block(messages: Messages, recipe: Recipe, copies: float) -> PackedPartition:
+    """Gives the examples that a recipe makes of a block, with a share of its copies."""
+    examples = make_examples(messages, recipe.thinned(copies), HashedNgramClassifier().features)
     labels = columns_of(examples.categories.tolist())
     return PackedPartition.pack(Partition(examples.rows, labels, examples.weights))
 
@@ -87,7 +87,7 @@ class LocalEngine:
         done, total = 0, sum(part.messages for part in self.parts)
         with _threads() as threads:
             for part in self.parts:
-                made = threads.map(partial(make_block, recipe=recipe), blocks(source.read(part)))
+                made = threads.map(partial(make_block, recipe=recipe, copies=source.copies), blocks(source.read(part)))
                 self._held[part.number] = list(_ticking(made, partial(on_messages, done, total)))
                 done += part.messages
 

@@ -41,14 +41,22 @@ def make_examples(messages: Messages, recipe: Recipe, spec: FeatureSpec) -> Exam
     return Examples(rows, messages.categories[message], shares * messages.weights[message], message)
 
 
-def balance(messages: Messages, recipe: Recipe) -> NDArray[np.float64]:
+def balance(categories: NDArray[np.str_], topics: NDArray[np.str_], recipe: Recipe) -> NDArray[np.float64]:
     """Gives what each message counts for its category and topic; 1 on average."""
-    kinds, kind, counts = np.unique(messages.categories, return_inverse=True, return_counts=True)
-    factors = (len(messages) / (len(kinds) * counts)) ** recipe.balance
-    is_protected = np.array([topic in PROTECTED_TOPICS for topic in messages.topics])
+    kinds, kind, counts = np.unique(categories, return_inverse=True, return_counts=True)
+    factors = (len(categories) / (len(kinds) * counts)) ** recipe.balance
+    is_protected = np.isin(topics, PROTECTED_TOPICS)
     balanced: NDArray[np.float64] = factors[kind] * np.where(is_protected, recipe.protected_weight, 1.0)
     balanced /= balanced.mean()
     return balanced
+
+
+def expected_copies(categories: NDArray[np.str_], recipe: Recipe) -> float:
+    """Gives how many copies a recipe makes of messages, on average."""
+    harassment = np.count_nonzero(np.isin(categories, [category.value for category in HARASSMENT]))
+    of_harassment = recipe.harassment_copies + recipe.joined_copies + recipe.linked_harassment
+    of_others = recipe.other_copies + recipe.linked_others
+    return harassment * of_harassment + (len(categories) - harassment) * of_others
 
 
 def _copies(messages: Messages, recipe: Recipe) -> tuple[list[str], NDArray[np.int64]]:

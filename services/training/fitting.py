@@ -85,7 +85,7 @@ def score_unseen(messages: Messages, recipe: Recipe, on_progress: OnProgress) ->
     Raises:
         UnusableSnapshotError: if all messages fall into one fold.
     """
-    arrangement = arrange(messages, recipe)
+    arrangement = arrange(messages.to_table(), recipe)
     scores = cross_fit(local_engine(arrangement, recipe, on_progress), recipe, on_progress)
     places = np.argsort(arrangement.order)
     return CrossFittedScores(messages.categories, messages.campaigns, scores.judged[places], scores.harassment[places])

@@ -26,7 +26,7 @@ from services.training import artifacts
 from services.training.artifacts import RunFolder
 from services.training.calibration import calibrate
 from services.training.candidates import make_candidate, with_figures
-from services.training.dataset import Messages, stable_fraction
+from services.training.dataset import Messages, refuse_if_unusable, stable_fraction
 from services.training.evaluation import evaluate
 from services.training.failures import RunFailure
 from services.training.figures import Evaluation
@@ -122,7 +122,7 @@ class _Bars:
 def _train(messages: Messages, out: Path, *, recipe: Recipe, created_at: datetime, bars: _Bars) -> Evaluation:
     folder = RunFolder(str(out.parent), out.name)
     on_fit = bars.of(Step.FIT)
-    engine = local_engine(arrange(messages, recipe), recipe, on_fit)
+    engine = local_engine(arrange(messages.to_table(), recipe), recipe, on_fit)
     classifier = fit(engine, recipe, on_fit)
     bars.end(Step.FIT)
     calibration = calibrate(cross_fit(engine, recipe, bars.of(Step.CALIBRATE)), recipe)
@@ -156,7 +156,7 @@ def _train(messages: Messages, out: Path, *, recipe: Recipe, created_at: datetim
 def _read(data: Path, base: Iterable[bytes], recipe: Recipe) -> Messages:
     lines = [*_read_folder(data), *read_lines(base, "base", _reader("base"))]
     messages = _resolve(_as_messages(lines, recipe), [line.label for line in lines], recipe)
-    messages.refuse_if_unusable()
+    refuse_if_unusable(messages.categories, messages.held_out)
     return messages
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -56,6 +56,7 @@ class Recipe:
         linked_harassment: harassment messages that are also shown with another link, or with one where there is none.
         linked_others: the same of each legitimate or marketing message.
         copy_weight: how much a copy counts beside its original.
+        most_copies: copies in all, about and at most: of a larger snapshot every message gets fewer.
         folds: parts of the training messages, cut by campaign, that thresholds are cross-fitted on.
         wanted: share of legitimate messages that may be warned of.
         block_share: share of the wanted rate that may be blocked.
@@ -80,6 +81,7 @@ class Recipe:
     linked_harassment: Share = 0.5
     linked_others: Share = 0.5
     copy_weight: Weight = 0.5
+    most_copies: Annotated[int, Field(ge=0, le=1_000_000_000)] = 1_000_000
     folds: Annotated[int, Field(ge=2, le=20)] = 3
     wanted: WantedRates = Field(default_factory=WantedRates)
     block_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.25
@@ -88,6 +90,17 @@ class Recipe:
     held_out_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.2
     evaluated_copies: Annotated[int, Field(ge=0, le=100_000)] = 400
     engine: Literal["local", "dask"] = "local"
+
+    def thinned(self, share: float) -> "Recipe":
+        """Gives the recipe with a share of the copies."""
+        return replace(
+            self,
+            harassment_copies=self.harassment_copies * share,
+            other_copies=self.other_copies * share,
+            joined_copies=self.joined_copies * share,
+            linked_harassment=self.linked_harassment * share,
+            linked_others=self.linked_others * share,
+        )
 
     def document(self) -> dict[str, Any]:
         """Gives every setting as JSON values."""

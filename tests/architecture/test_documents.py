@@ -130,6 +130,21 @@ def test_every_metric_that_is_documented_is_on_the_page(apps: dict[str, Flask]) 
             assert re.search(rf"^# TYPE {metric.name} {metric.kind}$", page, re.MULTILINE), metric.name
 
 
+def test_compose_sets_what_services_read_and_all_that_they_must_be_told() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text("utf8")
+    named = set(re.findall(r"^ +(QUIETLINE_(?:INGESTION|TRAINING|REGISTRY)_[A-Z_]+):", compose, re.MULTILINE))
+    read, needed = set(), set()
+    for service, settings in ROOMS:
+        for name, field in settings.model_fields.items():
+            variable = f"QUIETLINE_{service.upper()}_{name.upper()}"
+            read.add(variable)
+            needed |= {variable} if field.is_required() else set()
+    assert needed <= named <= read
+    places = set(re.findall(r"\$\{(QUIETLINE_[A-Z_]+):?-", compose)) - {"QUIETLINE_UID", "QUIETLINE_GID"}
+    for variable in places:
+        assert f"`{variable}`" in SERVICES_README, variable
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "shared/README.md", "services/README.md"])
 def test_links_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text("utf8")

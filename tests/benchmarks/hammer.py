@@ -5,6 +5,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from typing import Final
+
+DEPTH: Final = 25
+MOST_ON_A_CONNECTION: Final = 900
+"""nginx closes a connection after 1,000 requests."""
 
 
 def rate(port: int, requests: Callable[[int], Iterable[bytes]], clients: int, seconds: float) -> float:
@@ -76,3 +81,42 @@ def _receive(connection: socket.socket) -> bytes:
     if not content:
         raise ConnectionResetError
     return content
+
+
+def pipelined_rate(port: int, requests: list[bytes], connections: int, seconds: float) -> float:
+    """Gives answers a second of a server that is faster than a client in Python: many requests are sent at once.
+
+    Args:
+        port: of a server on this machine that gives each request the same answer every time, but for its date and id.
+        requests: one round, whole and in HTTP/1.1; each is repeated `DEPTH` times before its answers are read.
+        connections: how many send at once.
+        seconds: how long.
+    """
+    rounds = [(request * DEPTH, DEPTH * _length_of_answer(port, request)) for request in requests]
+    counts = [0] * connections
+    until = time.perf_counter() + seconds
+
+    def send(number: int) -> None:
+        while time.perf_counter() < until:
+            with _connect(port) as connection:
+                for _ in range(MOST_ON_A_CONNECTION // (DEPTH * len(rounds))):
+                    for content, missing in rounds:
+                        connection.sendall(content)
+                        while missing > 0:
+                            missing -= len(_receive(connection))  # noqa: PLW2901 - counts down
+                    counts[number] += DEPTH * len(rounds)
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(connections)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / (time.perf_counter() - began)
+
+
+def _length_of_answer(port: int, request: bytes) -> int:
+    with _connect(port) as connection:
+        connection.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        length = len(b"".join(iter(lambda: connection.recv(1 << 16), b"")))
+    return length + len("keep-alive") - len("close")

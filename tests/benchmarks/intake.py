@@ -59,9 +59,9 @@ def _measure(name: str, folder: Path, bin_folder: Path | None) -> Result:
         migrate = "from services.ingestion import app, settings; app.migrate(settings.Settings())"
         subprocess.run([sys.executable, "-c", migrate], env=os.environ | environment, check=True)
         ports = free_port(), free_port()
-        start = ("tests.system.faults.start", "services.ingestion", "--port", str(ports[0]))
-        exits.enter_context(_serving(folder, ports[0], *start, **environment))
-        exits.enter_context(_serving(folder, ports[1], "tests.benchmarks.bare_intake", bare, str(ports[1])))
+        start = ("services.serving", "ingestion", f"127.0.0.1:{ports[0]}")
+        exits.enter_context(serving(folder, ports[0], *start, **environment))
+        exits.enter_context(serving(folder, ports[1], "tests.benchmarks.bare_intake", bare, str(ports[1])))
         rates = _alternating_rates(ports, data.admin_key())
     ratio = statistics.median(our / its for our, its in rates)
     our, its = (statistics.median(side) for side in zip(*rates, strict=True))
@@ -78,15 +78,15 @@ def _measure(name: str, folder: Path, bin_folder: Path | None) -> Result:
 
 def _alternating_rates(ports: tuple[int, int], key: str) -> list[tuple[float, float]]:
     for port in ports:
-        rate(port, lambda client: _requests(key, client), CLIENTS, 1.0)  # caches fill, connections open
+        rate(port, lambda client: some_reports(key, client), CLIENTS, 1.0)  # caches fill, connections open
     rates = []
     for _ in range(ROUNDS):
-        our, its = (rate(port, lambda client: _requests(key, client), CLIENTS, SECONDS) for port in ports)
+        our, its = (rate(port, lambda client: some_reports(key, client), CLIENTS, SECONDS) for port in ports)
         rates.append((our, its))
     return rates
 
 
-def _requests(key: str, client: int) -> Iterator[bytes]:
+def some_reports(key: str, client: int) -> Iterator[bytes]:
     """Gives different reports, as phones send them: with a key of their own, so that they may be repeated."""
     at = datetime.now(UTC).isoformat()
     number = 0
@@ -102,17 +102,19 @@ def _requests(key: str, client: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _serving(folder: Path, port: int, module: str, *arguments: str, **environment: str) -> Iterator[None]:
+def serving(folder: Path, port: int, module: str, *arguments: str, **environment: str) -> Iterator[int]:
+    """Runs a server until it is given back; gives the process's id."""
     with (folder / f"{port}.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
             stdout=log,
             stderr=log,
+            start_new_session=True,
         )
     try:
         until(lambda: _answers(port), "the server answers")
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(30)

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compose.engine import provide_engine
+from tests.compose.engine import running_engine
 from tests.compose.stack import Stack, running_stack
 
 
 @pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> None:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The images of this source tree."""
-    provide_engine()
-    Stack(tmp_path_factory.mktemp("images"), "quietline-test-images").build()
+    with running_engine():
+        Stack(tmp_path_factory.mktemp("images"), "quietline-test-images").build()
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@
 import functools
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -42,13 +43,18 @@ def base_images() -> set[str]:
     return pulled | set(re.findall(r"^FROM (\S+)", recipe, re.MULTILINE))
 
 
-def provide_engine() -> None:
-    """Makes sure that there is an engine with all images, by its registry or by substitutes."""
-    if works("docker", "info") and all(_has(image) for image in base_images()):
-        return
-    assert SUBSTITUTES.exists(), "no container engine answers, or it cannot pull " + ", ".join(sorted(base_images()))
-    run(str(SUBSTITUTES), seconds=1800)
-    assert works("docker", "info"), f"{SUBSTITUTES} started no engine"
+@contextmanager
+def running_engine() -> Iterator[None]:
+    """Makes sure that there is an engine with all images, by its registry or by substitutes; ends what it started."""
+    was_running, wanted = works("docker", "info"), sorted(base_images())
+    if not (was_running and all(_has(image) for image in wanted)):
+        assert SUBSTITUTES.exists(), f"no container engine answers, or it cannot pull {', '.join(wanted)}"
+        run(str(SUBSTITUTES), seconds=1800)
+    try:
+        yield
+    finally:
+        if not was_running:
+            run(str(SUBSTITUTES), "--down")
 
 
 def _has(image: str) -> bool:

@@ -23,6 +23,7 @@ def test_a_container_has_limits_comes_back_by_itself_and_is_asked_for_its_health
     assert host["CapDrop"] == ["ALL"]
     assert "no-new-privileges:true" in host["SecurityOpt"]
     assert min(host["Memory"], host["NanoCpus"], host["PidsLimit"]) > 0
+    assert host.get("Init", False) is (service in OURS), "a signal ends what has only begun to start"
     assert known["Config"]["Healthcheck"]["Test"]
     assert host["LogConfig"]["Config"]["max-size"]
 

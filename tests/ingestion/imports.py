@@ -1,5 +1,7 @@
 """What tests of bulk files share."""
 
+from collections.abc import Callable
+
 from sqlalchemy import func, select
 
 from services.ingestion.store.tables import ReportRow
@@ -20,3 +22,20 @@ def ended(**tally):
 def count_stored(ingestion) -> int:
     with reading(ingestion.engine) as session:
         return session.scalar(select(func.count()).select_from(ReportRow)) or 0
+
+
+class Interrupted:
+    """A body whose lines come one by one; before the last one, something happens."""
+
+    def __init__(self, lines: list[bytes], happens: Callable[[], object]) -> None:
+        self._lines, self._happens = lines, happens
+
+    def read(self, _size: int = -1) -> bytes:
+        if len(self._lines) == 1:
+            self._happens()
+        return self._lines.pop(0) if self._lines else b""
+
+    @property
+    def environment(self) -> dict[str, object]:
+        """What the server says of such a body."""
+        return {"wsgi.input": self, "wsgi.input_terminated": True}

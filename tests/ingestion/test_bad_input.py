@@ -1,7 +1,7 @@
 """What bad input gets: a clear problem, and nothing half-written."""
 
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import fsspec
 import pytest
@@ -12,6 +12,7 @@ import shared.database
 from shared.auth import KeyFile
 from tests.databases import POSTGRES, taken_away
 from tests.ingestion.conftest import NDJSON
+from tests.ingestion.imports import Interrupted
 
 GOOD = {"sender": "95588", "body": "你好", "received_at": "2025-06-01T12:00:00Z", "consent": True}
 
@@ -137,14 +138,13 @@ def test_a_locked_database_is_told_and_nothing_is_lost(impatient):
 
 def test_an_import_that_meets_a_lock_on_its_way_says_how_far_it_came(impatient, monkeypatch):
     monkeypatch.setattr("services.ingestion.bulk.BATCH", 1)
-    answer = impatient.call(
-        "POST", "/reports:import?source=desk", data=b'{"text": "one"}\n{"text": "two"}\n', content_type=NDJSON,
-        buffered=False,
-    )  # fmt: skip
-    blocks = iter(answer.response)
-    first = next(blocks)
-    with locked(impatient.settings):
-        events = [json.loads(line) for line in b"".join([first, *blocks]).splitlines()]
+    with ExitStack() as held:
+        lines = [b'{"text": "one"}\n', b'{"text": "two"}\n']
+        body = Interrupted(lines, lambda: held.enter_context(locked(impatient.settings)))
+        answer = impatient.call(
+            "POST", "/reports:import?source=desk", content_type=NDJSON, environ_overrides=body.environment
+        )
+    events = [json.loads(line) for line in answer.text.splitlines()]
     assert events[-1]["done"] is False
     assert events[-1]["accepted"] == 1
     assert events[-1]["problem"]["status"] == 503

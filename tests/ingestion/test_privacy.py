@@ -12,6 +12,7 @@ from services.ingestion import store
 from shared.database import reading
 from tests.databases import POSTGRES
 from tests.ingestion.conftest import NDJSON
+from tests.ingestion.imports import Interrupted
 
 SECRETS = (
     "蓝色大象今晚跳舞",
@@ -122,13 +123,15 @@ def test_a_database_error_tells_nothing_of_a_message(ingestion, told):
 
 def test_an_import_that_breaks_on_its_way_tells_nothing_of_a_message(ingestion, told, monkeypatch):
     monkeypatch.setattr("services.ingestion.bulk.BATCH", 1)
-    lines = b'{"text": "first"}\n' + json.dumps(PLANTED).encode() + b"\n"
-    answer = ingestion.call("POST", "/reports:import?source=desk", data=lines, content_type=NDJSON, buffered=False)
-    blocks = iter(answer.response)
-    first = next(blocks)
-    with ingestion.engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE bands")
-    rest = b"".join([first, *blocks]).decode()
+
+    def break_the_database() -> None:
+        with ingestion.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE bands")
+
+    body = Interrupted([b'{"text": "first"}\n', json.dumps(PLANTED).encode() + b"\n"], break_the_database)
+    rest = ingestion.call(
+        "POST", "/reports:import?source=desk", content_type=NDJSON, environ_overrides=body.environment
+    ).text
     assert '"done": false' in rest
     logged = told()
     assert "import_broken" in logged

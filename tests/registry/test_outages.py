@@ -18,6 +18,15 @@ def test_a_full_disk_takes_no_candidate_and_says_so(registry):
     assert registry.submit(FIRST).status_code == 201
 
 
+def test_a_registry_that_starts_before_its_database_is_ready_when_that_is(registry):
+    with_first_release(registry)
+    with taken_away(registry.app.extensions["engine"]):
+        registry.start()
+        assert registry.app.test_client().get("/readyz").status_code == 503
+    assert_agrees(registry)
+    assert registry.promote(SECOND).status_code == 200
+
+
 def test_a_signing_key_that_is_gone_makes_the_service_unready_until_it_is_back(registry):
     (key,) = registry.settings.tuf_keys_dir.glob("timestamp-*.pem")
     hidden = key.rename(key.with_suffix(".hidden"))

@@ -25,6 +25,7 @@ def site(tmp_path) -> Site:
     (published / "metadata").mkdir(parents=True)
     (published / "targets" / "releases" / "r").mkdir(parents=True)
     (published / "metadata" / "timestamp.json").write_bytes(b"{}")
+    (published / "metadata" / "1.root.json").write_bytes(b"{}")
     (published / "metadata" / ".draft-1").write_bytes(b"draft")
     (published / ".lock").write_bytes(b"")
     (published / "targets" / "releases" / "r" / "abc.model.onnx.gz").write_bytes(gzip.compress(b"0123456789"))
@@ -43,8 +44,9 @@ def test_a_compressed_model_comes_as_the_bytes_that_were_signed(site):
     assert answer.headers["Content-Length"] == str(len(answer.data))
 
 
-def test_targets_may_be_kept_for_ever_and_metadata_not_at_all(site):
+def test_what_never_changes_may_be_kept_for_ever_and_the_timestamp_not_at_all(site):
     assert "immutable" in site.open(MODEL).headers["Cache-Control"]
+    assert "immutable" in site.open("/metadata/1.root.json").headers["Cache-Control"]
     assert site.open("/metadata/timestamp.json").headers["Cache-Control"] == "no-cache"
     assert site.open("/metadata/timestamp.json").content_type == "application/json"
 

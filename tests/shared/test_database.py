@@ -1,6 +1,8 @@
 """Transactions and moments behave the same on every database."""
 
 import threading
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -64,6 +66,23 @@ def test_a_reading_transaction_cannot_be_mistaken_for_a_writing_one(engine: Engi
         session.execute(text("INSERT INTO notes VALUES ('second')"))
     slow.join()
     assert count(engine) == 2
+
+
+@pytest.mark.parametrize("end", ["commit", "error", "lost connection"])
+def test_a_writer_gives_the_next_its_turn_however_it_ends(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr("shared.database.BUSY_TIMEOUT_SECONDS", 60)
+    began_at_seconds = time.monotonic()
+    with suppress(RuntimeError), writing(engine) as session:
+        session.execute(text("INSERT INTO notes VALUES ('a')"))
+        if end == "lost connection":
+            session.connection().invalidate()
+        if end != "commit":
+            raise RuntimeError
+    with writing(engine) as session:
+        session.execute(text("INSERT INTO notes VALUES ('b')"))
+    assert time.monotonic() - began_at_seconds < 30
 
 
 def test_a_database_that_stays_locked_is_an_operational_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

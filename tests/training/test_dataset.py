@@ -1,6 +1,7 @@
 """A snapshot is read as it was frozen, or not at all."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.training.dataset import Messages, stable_fraction
+from services.training.dataset import Messages, read_table, refuse_if_unusable, stable_fraction
 from services.training.failures import DamagedSnapshotError, UnusableSnapshotError
 from tests.training.snapshots import SCHEMA, freeze, make_row, make_rows
 
@@ -18,6 +19,10 @@ from tests.training.snapshots import SCHEMA, freeze, make_row, make_rows
 def read(rows: list[dict[str, Any]]) -> Messages:
     snapshot = freeze(rows)
     return Messages.from_snapshot(snapshot.parquet, snapshot.digest)
+
+
+def check(messages: Messages) -> None:
+    refuse_if_unusable(messages.categories, messages.held_out)
 
 
 def damaged(table: pa.Table) -> bytes:
@@ -37,7 +42,7 @@ def test_slots_are_filled_by_the_report_they_are_in() -> None:
 def test_messages_come_in_the_order_of_their_ids_whatever_the_file_says() -> None:
     rows = make_rows(each=5)
     backwards = damaged(pa.Table.from_pylist(rows[::-1], schema=SCHEMA))
-    assert Messages.from_parquet(backwards).report_ids == sorted(row["report_id"] for row in rows)
+    assert read_table(backwards)["report_id"].to_pylist() == sorted(row["report_id"] for row in rows)
 
 
 def test_messages_are_read_back_as_they_were_written() -> None:
@@ -46,6 +51,12 @@ def test_messages_are_read_back_as_they_were_written() -> None:
     assert again.digest() == messages.digest()
     assert again.topics == messages.topics
     assert np.array_equal(again.held_out, messages.held_out)
+
+
+def test_lone_surrogates_are_left_out_of_a_table() -> None:
+    messages = read([make_row("a", "你好", "personal")])
+    strange = replace(messages, texts=["加\ud800微"], campaigns=["\udfff"])
+    assert Messages.from_table(strange.to_table()).texts == ["加微"]
 
 
 def test_held_out_messages_are_never_trained_on() -> None:
@@ -70,7 +81,7 @@ def test_held_out_messages_are_never_trained_on() -> None:
 )
 def test_what_is_no_snapshot_is_refused(parquet: bytes) -> None:
     with pytest.raises(DamagedSnapshotError):
-        Messages.from_parquet(parquet)
+        read_table(parquet)
 
 
 def test_another_digest_is_another_snapshot() -> None:
@@ -80,9 +91,9 @@ def test_another_digest_is_another_snapshot() -> None:
 
 
 def test_one_legitimate_and_one_harassment_message_are_enough_to_begin() -> None:
-    read([make_row("a", "你好", "personal"), make_row("b", "加微", "porn")]).refuse_if_unusable()
+    check(read([make_row("a", "你好", "personal"), make_row("b", "加微", "porn")]))
     with pytest.raises(UnusableSnapshotError):
-        read([make_row("a", "你好", "personal")]).refuse_if_unusable()
+        check(read([make_row("a", "你好", "personal")]))
 
 
 @given(st.lists(st.text(), max_size=3))

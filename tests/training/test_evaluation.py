@@ -30,7 +30,7 @@ RECIPE = Recipe(
 
 
 def make(messages: Messages, run_id: str = "a" * 32) -> tuple[Release, Evaluation]:
-    engine = local_engine(arrange(messages, RECIPE), RECIPE, unheard)
+    engine = local_engine(arrange(messages.to_table(), RECIPE), RECIPE, unheard)
     classifier = fit(engine, RECIPE, unheard)
     calibration = calibrate(cross_fit(engine, RECIPE, unheard), RECIPE)
     candidate = make_candidate(

@@ -79,13 +79,14 @@ def test_what_others_teach_is_recognised_and_what_nobody_teaches_is_not(corpus: 
     assert shares["alien"] < 0.7
     assert result.worst(LEGITIMATE, 1)[0].name == "a mistake"
     assert result.average(HARASSMENT).scenarios == 9
-    assert result.average(HARASSMENT).recognised == pytest.approx((8 + shares["alien"]) / 9)
+    baits = sum(shares[f"bait {number}"] for number in range(8))
+    assert result.average(HARASSMENT).recognised == pytest.approx((baits + shares["alien"]) / 9)
     assert result.average([Category.PROMOTION]).scenarios == 0
 
 
 def test_a_scenario_that_another_one_teaches_is_recognised(corpus: Corpus) -> None:
     names = [f"alien {number}" for number in range(20)]
-    parts = folds(replace(corpus.messages.where(np.arange(192) < 20), campaigns=names), replace(QUICK, folds=10))
+    parts = folds(names, replace(QUICK, folds=10))
     first, second = names[0], names[int(np.flatnonzero(parts != parts[0])[0])]
     corpus.scenario(first, "fraud", words(ALIEN, "one"))
     corpus.scenario(second, "fraud", words(ALIEN, "other"))

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from email.utils import format_datetime
 
+import httpx
 import pytest
 from sqlalchemy import Engine
 
-from services.training.app import create_app, utc_now
-from services.training.peers import Peers
+from services.training.app import create_app, look_at_peer, utc_now
+from services.training.peers import Ingestion, Peers
 from services.training.settings import Settings
 from shared.auth import KeyFile
+from shared.web import State
 from tests.training.conftest import MOMENT, Training
 from tests.training.killable_worker import worker_process
 from tests.training.workers import show_life, until
@@ -73,3 +76,28 @@ def test_a_worker_that_is_killed_is_missed_and_one_that_comes_back_is_noticed(
         until(lambda: complaint(service) == "", "the next one is noticed")
     app.extensions["queue"].destroy()
     app.extensions["engine"].dispose()
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "words"),
+    [
+        (httpx.Response(200, json={}), State.OK, "answers in"),
+        (httpx.Response(200, json={}, headers={"Date": format_datetime(MOMENT)}), State.OK, "answers in"),
+        (
+            httpx.Response(200, json={}, headers={"Date": format_datetime(MOMENT + timedelta(seconds=90))}),
+            State.FAILED,
+            "ahead",
+        ),
+        (httpx.Response(200, json={}, headers={"Date": "yesterday"}), State.FAILED, "a Date that is none"),
+        (httpx.Response(403, json={"title": "The key lacks the scope"}), State.FAILED, "The key lacks the scope"),
+        (httpx.Response(503), State.FAILED, "ingestion answered 503"),
+    ],
+)
+def test_a_peer_is_looked_at_as_a_run_meets_it(
+    settings: Settings, answer: httpx.Response, state: State, words: str
+) -> None:
+    peer = Ingestion("ingestion", "http://peer", settings.peer_key_file, httpx.MockTransport(lambda _: answer))
+    found, told = look_at_peer(peer, lambda: MOMENT)
+    peer.close()
+    assert found is state
+    assert words in told

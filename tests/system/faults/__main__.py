@@ -4,16 +4,27 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from random import Random
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tests.system.faults.driver import STACKS, Row, do, prepared
-from tests.system.faults.stacks import UnavailableError
+from tests.system.faults.compose import on_compose
+from tests.system.faults.driver import Row, do, prepared
+from tests.system.faults.stacks import Stack, UnavailableError, embedded, on_postgresql, on_sqlite
 
 TIMES = 20
+STACKS: dict[str, Callable[[Path], AbstractContextManager[Stack]]] = {
+    "embedded": embedded,
+    "sqlite": on_sqlite,
+    "postgresql": on_postgresql,
+    "compose": on_compose,
+}
+"""One process; processes on SQLite; processes on PostgreSQL; containers behind the edge."""
 
 console = Console(stderr=True, highlight=False)
 
@@ -24,7 +35,7 @@ def main() -> int:
     rows = []
     for name in options.on or [*STACKS]:
         try:
-            with prepared(name, keep=options.keep) as (stack, folder):
+            with prepared(STACKS[name], keep=options.keep) as (stack, folder):
                 if options.keep:
                     console.print(f"{name}: logs are kept in {folder}")
                 for note in stack.notes:

@@ -5,19 +5,18 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from services.client import SuiteClient
 from services.ingestion.starter_corpus import read_starter_corpus
 from tests.system.faults.audit import Audit
 from tests.system.faults.ledger import Ledger
 from tests.system.faults.load import KINDS, RECIPE, Load
-from tests.system.faults.stacks import Fault, ProcessStack, Stack, embedded, processes
+from tests.system.faults.stacks import Fault, Stack
 from tests.system.scenario import typical_corpus
 from tests.system.suite import until
 
@@ -54,20 +53,18 @@ class Row:
         return asdict(self) | {"sound": self.is_sound}
 
 
-STACKS: Final[dict[str, Callable[[Path], AbstractContextManager[ProcessStack]]]] = {
-    "embedded": embedded,
-    "sqlite": partial(processes, on_postgresql=False),
-    "postgresql": partial(processes, on_postgresql=True),
-}
-"""By name: one process; processes on SQLite; processes on PostgreSQL."""
+AnyStack = TypeVar("AnyStack", bound=Stack)
 
 
 @contextmanager
-def prepared(name: str, *, keep: bool = False) -> Iterator[tuple[ProcessStack, Path]]:
-    """Gives a running stack with the starter corpus and one release in service, and a folder for phones.
+def prepared(
+    make: Callable[[Path], AbstractContextManager[AnyStack]], *, in_service: bool = True, keep: bool = False
+) -> Iterator[tuple[AnyStack, Path]]:
+    """Gives a running stack with the starter corpus, and a folder for phones.
 
     Args:
-        name: of the stack.
+        make: starts the stack in a folder.
+        in_service: whether there is a release in service too.
         keep: whether the folder, with the logs, stays.
 
     Raises:
@@ -75,30 +72,38 @@ def prepared(name: str, *, keep: bool = False) -> Iterator[tuple[ProcessStack, P
     """
     folder = Path(tempfile.mkdtemp(prefix="quietline-faults-"))
     try:
-        with STACKS[name](folder) as stack:
-            _put_into_service(stack)
+        with make(folder) as stack:
+            _import_corpus(stack)
+            if in_service:
+                _put_into_service(stack)
             yield stack, folder
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _room(stack: Stack, name: str) -> SuiteClient:
+    return SuiteClient(stack.url(f"/{name}").removesuffix(f"/{name}"), stack.key)
+
+
+def _import_corpus(stack: Stack) -> None:
+    with closing(_room(stack, "ingestion")) as ingestion:
+        lines = typical_corpus(read_starter_corpus())
+        *_, last = ingestion.import_reports(lines, source="starter", source_kind="corpus")
+        assert last["done"], last
+
+
 def _put_into_service(stack: Stack) -> None:
-    ingestion, training, registry = (
-        SuiteClient(stack.url(f"/{room}").removesuffix(f"/{room}"), stack.key)
-        for room in ("ingestion", "training", "registry")
-    )
-    *_, last = ingestion.import_reports(typical_corpus(read_starter_corpus()), source="starter", source_kind="corpus")
-    assert last["done"], last
-    snapshot = ingestion.post("/ingestion/v1/snapshots")
-    run = training.post("/training/v1/runs", {"snapshot": snapshot["id"], "recipe": RECIPE})
-    address = f"/training/v1/runs/{run['id']}"
-    until(lambda: training.get(address)["finished_at"] is not None, "the first run ends", 180)
-    ended = training.get(address)
-    assert ended["state"] == "succeeded", ended
-    registry.post("/registry/v1/channels/stable/promote", {"version": ended["release"], "percentage": 100})
-    for client in (ingestion, training, registry):
-        client.close()
+    with ExitStack() as exits:
+        rooms = [exits.enter_context(closing(_room(stack, name))) for name in ("ingestion", "training", "registry")]
+        ingestion, training, registry = rooms
+        snapshot = ingestion.post("/ingestion/v1/snapshots")
+        run = training.post("/training/v1/runs", {"snapshot": snapshot["id"], "recipe": RECIPE})
+        address = f"/training/v1/runs/{run['id']}"
+        until(lambda: training.get(address)["finished_at"] is not None, "the first run ends", 180)
+        ended = training.get(address)
+        assert ended["state"] == "succeeded", ended
+        registry.post("/registry/v1/channels/stable/promote", {"version": ended["release"], "percentage": 100})
 
 
 def do(

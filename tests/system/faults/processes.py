@@ -37,6 +37,12 @@ class Supervised:
         self._changing = threading.Lock()
         self._thread: threading.Thread | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         self._wanted.set()
         self._thread = threading.Thread(target=self._keep, daemon=True)
@@ -48,15 +54,15 @@ class Supervised:
             process = self._process
         if process is None:
             return
-        children = _children(process.pid) if random is not None else []
-        drawn = random.choice(("group", "master", "child")) if random is not None and children else "group"
+        forked = children(process.pid) if random is not None else []
+        drawn = random.choice(("group", "master", "child")) if random is not None and forked else "group"
         with suppress(ProcessLookupError):
             if drawn == "group":
                 os.killpg(process.pid, signal.SIGKILL)
             elif drawn == "master":
                 os.kill(process.pid, signal.SIGKILL)
             elif random is not None:
-                os.kill(random.choice(children), signal.SIGKILL)
+                os.kill(random.choice(forked), signal.SIGKILL)
 
     def let_go(self) -> None:
         """Ends it for good."""
@@ -88,7 +94,8 @@ class Supervised:
                 time.sleep(RESTART_SECONDS)
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Gives the processes that a process has forked."""
     tasks = Path(f"/proc/{pid}/task/{pid}/children")
     try:
         return [int(child) for child in tasks.read_text().split()]

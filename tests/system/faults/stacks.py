@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -120,13 +120,9 @@ def small_disk(folder: Path) -> Iterator[None]:
 def filled(folder: Path) -> Iterator[None]:
     """Takes all the room that is left on the disk of a folder."""
     filler = folder / "filler"
-    with filler.open("wb") as file:
-        try:
-            while True:
-                file.write(bytes(1 << 16))
-                file.flush()
-        except OSError:
-            pass
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 12))
     try:
         yield
     finally:
@@ -171,10 +167,9 @@ class ProcessStack:
         room = path.split("/")[1]
         return f"http://127.0.0.1:{self.ports[room]}{path}"
 
-    def add(self, name: str, module: str, *arguments: str, port: int | None = None, **environment: str) -> Supervised:
+    def add(self, name: str, module: str, *arguments: str, **environment: str) -> Supervised:
         command = [sys.executable, "-m", "tests.system.faults.start", module]
         command += ["--doom", str(self.doom_file)] if module in DO_RUNS else []
-        command += [] if port is None else ["--port", str(port)]
         command += ["--", *arguments] if arguments else []
         clock = self.clock.environment if self.clock else {}
         log = self.folder / f"{name}.log"
@@ -326,7 +321,7 @@ def processes(folder: Path, *, on_postgresql: bool) -> Iterator[ProcessStack]:
         environment = _environment(data, stack)
         subprocess.run([sys.executable, "-m", "services.migrate"], env=os.environ | environment, check=True)
         for room in ROOMS:
-            stack.add(room, f"services.{room}", port=stack.ports[room], **environment)
+            stack.add(room, "services.serving", room, f"127.0.0.1:{stack.ports[room]}", **environment)
         stack.add("worker", "services.training.worker", **environment)
         other = environment | {
             "QUIETLINE_TRAINING_EXECUTOR_ID_FILE": str(data.path / "training" / "second-executor-id")
@@ -337,6 +332,16 @@ def processes(folder: Path, *, on_postgresql: bool) -> Iterator[ProcessStack]:
             process.start()
         until(stack.is_ready, "the services answer")
         yield stack
+
+
+def on_sqlite(folder: Path) -> AbstractContextManager[ProcessStack]:
+    """Gives services of their own on SQLite."""
+    return processes(folder, on_postgresql=False)
+
+
+def on_postgresql(folder: Path) -> AbstractContextManager[ProcessStack]:
+    """Gives services of their own on PostgreSQL."""
+    return processes(folder, on_postgresql=True)
 
 
 def _environment(data: DataDirectory, stack: ProcessStack) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Starts one process of the suite, as its own entry does, on a port of one's choice; it may be doomed.
+"""Starts one process of the suite as its own entry does; it may be doomed.
 
-    python -m tests.system.faults.start MODULE [--port PORT] [--doom FILE] [-- ARGUMENTS]
+    python -m tests.system.faults.start MODULE [--doom FILE] [-- ARGUMENTS]
 
 If FILE is there, it names a step of runs: the process kills its group when that step has had its effect, before DBOS
 knows of it, and removes the file first.
@@ -16,8 +16,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from services import serving
 
 STEPS = ("begin", "read", "fit", "calibrate", "export", "evaluate", "submit", "finish")
 
@@ -48,11 +46,8 @@ def sleep(seconds: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("module")
-    parser.add_argument("--port", type=int)
     parser.add_argument("--doom", type=Path)
     options, rest = parser.parse_known_args()
-    if options.port is not None:
-        serving.BIND = f"127.0.0.1:{options.port}"  # type: ignore[misc]
     if "faketime" in os.environ.get("LD_PRELOAD", ""):
         time.sleep = sleep  # type: ignore[assignment]
     if options.doom is not None:
