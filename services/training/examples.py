@@ -1,4 +1,7 @@
-"""What the classifier is shown: messages, and copies of them that are disguised, joined or hold another link."""
+"""What the classifier is shown: messages, and copies of them that are disguised, joined or hold another link.
+
+Each is shown twice, as a whole line and as its skeleton alone, the two views that a phone always looks at.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
 from mobile_model import features
-from mobile_model.features import FeatureSpec
+from mobile_model.features import WHOLE_VIEWS, FeatureSpec
 from services.training import augmentation
 from services.training.dataset import Messages
 from services.training.recipe import Recipe
@@ -45,15 +48,20 @@ class Examples:
 
 def make_examples(messages: Messages, recipe: Recipe, spec: FeatureSpec, on_messages: OnMessages) -> Examples:
     """Gives the examples that a recipe makes of messages: the same ones for the same messages and recipe."""
-    whole = features.matrix(features.encode(messages.texts), spec)
     copies, copied, joined = _copies(messages, recipe, on_messages)
-    copy_rows = features.matrix(features.encode(copies), spec)
+    corpus = features.encode([*messages.texts, *copies])
+    rows = vstack([features.matrix(corpus, spec, view) for view in range(WHOLE_VIEWS)], format="csr")
     message = np.concatenate([np.arange(len(messages)), copied])
     partner = np.concatenate([np.arange(len(messages)), joined])
     shares = np.concatenate([np.ones(len(messages)), np.full(len(copied), recipe.copy_weight)])
     weights = shares * (messages.weights * _balance(messages, recipe))[message]
-    rows = vstack([whole, copy_rows], format="csr")
-    return Examples(rows, messages.categories[message], weights, message, partner)
+    return Examples(
+        rows,
+        np.tile(messages.categories[message], WHOLE_VIEWS),
+        np.concatenate([weights, weights * recipe.skeleton_weight]),
+        np.tile(message, WHOLE_VIEWS),
+        np.tile(partner, WHOLE_VIEWS),
+    )
 
 
 def _balance(messages: Messages, recipe: Recipe) -> NDArray[np.float64]:
