@@ -8,12 +8,12 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mobile_model import features, regression
-from mobile_model.features import FeatureSpec, Ngrams, Views
+from mobile_model.features import WHOLE_VIEWS, FeatureSpec, Ngrams, Views
 from mobile_model.portable_math import exp
 from shared.categories import HARASSMENT, Category
 
@@ -43,7 +43,7 @@ class QuantizedWeights:
 class Decisions:
     """What the graph answers for each message: float32[messages, categories], and the view that decided.
 
-    `window_start` and `window_end` are code points of the message; `view` counts from 0, the whole line.
+    `window_start` and `window_end` are code points of the message; `view` counts from 0, as in `features.Views`.
     """
 
     probabilities: Floats32
@@ -87,9 +87,11 @@ class HashedNgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         sample_weight: ArrayLike | None = None,
         on_iteration: regression.OnIteration | None = None,
     ) -> Self:
-        """Fits whole messages. See `fit_matrix`."""
-        rows = features.matrix(features.encode(texts), self.features)
-        return self.fit_matrix(rows, categories, sample_weight, on_iteration)
+        """Fits messages, each as a whole line and as its skeleton. See `fit_matrix`."""
+        corpus = features.encode(texts)
+        rows = vstack([features.matrix(corpus, self.features, view) for view in range(WHOLE_VIEWS)], format="csr")
+        weights = None if sample_weight is None else np.tile(np.asarray(sample_weight), WHOLE_VIEWS)
+        return self.fit_matrix(rows, [*categories] * WHOLE_VIEWS, weights, on_iteration)
 
     def fit_matrix(
         self,
@@ -182,8 +184,7 @@ class HashedNgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         view = int(_margins(logits).argmax())
         weights = _speaking_weights(self.quantized, logits[view])
         spoken = weights[ngrams.buckets] / np.sqrt(counts[view])
-        if view > 0:
-            spoken[:, ~_owned(ngrams, views, view)] = 0.0
+        spoken[:, ~_owned(ngrams, views, view)] = 0.0
         return _share(ngrams, spoken, len(text))
 
 
@@ -219,14 +220,14 @@ def _decide(ngrams: Ngrams, views: Views, quantized: QuantizedWeights) -> Decisi
     among_best = np.flatnonzero(margins == best[views.message])
     chosen = among_best[np.unique(views.message[among_best], return_index=True)[1]]
     odds = exp(logits[chosen].astype(np.float64) - logits[chosen].max(axis=1, keepdims=True))
-    source = ngrams.source[ngrams.folded_anchors]
-    whole = chosen == firsts
-    lengths = source[ngrams.anchor_offsets[1:] - 1]
+    is_window = views.number[chosen] >= WHOLE_VIEWS
+    lengths = ngrams.source[ngrams.offsets[1:] - 1]
+    source = np.append(ngrams.source, 0)  # where a whole view of the last message ends there is no position
     return Decisions(
         (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32),
-        chosen - firsts,
-        np.where(whole, 0, source[views.first[chosen]]),
-        np.where(whole, lengths, source[views.last[chosen]]),
+        views.number[chosen],
+        np.where(is_window, source[views.skeleton_begin[chosen]], 0),
+        np.where(is_window, source[views.skeleton_end[chosen]], lengths),
     )
 
 
@@ -235,10 +236,9 @@ def _logits(ngrams: Ngrams, views: Views, quantized: QuantizedWeights) -> tuple[
     before = np.zeros((ngrams.buckets.shape[1] + 1, len(CATEGORIES) + 1), dtype=np.int32)
     weights = with_count_column(quantized.weights)
     weights[ngrams.buckets].sum(axis=0, dtype=np.int32).cumsum(axis=0, out=before[1:])
-    lines = before[ngrams.offsets[1:]] - before[ngrams.offsets[:-1]]
-    at_anchors = before[ngrams.folded_anchors] + before[ngrams.skeleton_anchors]
-    windows = at_anchors[views.last] - at_anchors[views.first]
-    sums: Floats32 = np.where((views.first < 0)[:, np.newaxis], lines[views.message], windows).astype(np.float32)
+    folded = before[views.folded_end] - before[views.folded_begin]
+    skeleton = before[views.skeleton_end] - before[views.skeleton_begin]
+    sums: Floats32 = (folded + skeleton).astype(np.float32)
     counts: Floats32 = sums[:, -1]
     logits: Floats32 = sums[:, :-1] * quantized.scales
     logits /= np.sqrt(counts)[:, np.newaxis]
@@ -262,8 +262,8 @@ def _speaking_weights(quantized: QuantizedWeights, logits: Floats32) -> Floats32
 
 def _owned(ngrams: Ngrams, views: Views, view: int) -> NDArray[np.bool_]:
     owned = np.zeros(ngrams.buckets.shape[1], dtype=np.bool_)
-    for anchors in (ngrams.folded_anchors, ngrams.skeleton_anchors):
-        owned[anchors[views.first[view]] : anchors[views.last[view]]] = True
+    owned[views.folded_begin[view] : views.folded_end[view]] = True
+    owned[views.skeleton_begin[view] : views.skeleton_end[view]] = True
     return owned
 
 

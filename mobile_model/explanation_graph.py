@@ -7,7 +7,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from mobile_model.classifier import FIRST_HARASSMENT, HashedNgramClassifier
-from mobile_model.features import NGRAM_LENGTHS
+from mobile_model.features import NGRAM_LENGTHS, SKELETON, WHOLE_VIEWS
 from mobile_model.graph_builder import END, GraphBuilder
 from mobile_model.scoring_graph import add_views
 from shared.categories import HARASSMENT
@@ -21,16 +21,18 @@ def add_explanation(g: GraphBuilder, classifier: HashedNgramClassifier) -> None:
 
 
 def _add_window(g: GraphBuilder, classifier: HashedNgramClassifier) -> None:
-    """From `view` to the first and last anchor of the window, and `source` int64[F], code points of the symbols."""
+    """From `view` to its first and last anchor, and `source` int64[F + 1], code points of the symbols.
+
+    Here the streams end with one more anchor, past their end: line and skeleton go from anchor 0 to that one.
+    """
     spec = classifier.features
     g.node("Shape", ["skeleton_stream"], "anchor_count")
     g.node("Squeeze", ["anchor_count"], "anchor_count_scalar")
     g.node("Range", [g.scalar(0), "anchor_count_scalar", g.scalar(1)], "anchor_numbers")
     g.slice("anchor_numbers", g.vector(0), g.vector(-spec.window_letters), "numbers_at_starts")
     g.slice("anchor_numbers", g.vector(spec.window_letters), g.vector(END), "numbers_at_ends")
-    g.slice("anchor_numbers", g.vector(-1), g.vector(END), "last_number")
-    add_views(g, g.vector(0), "numbers_at_starts", "view_starts", spec.window_step)
-    add_views(g, "last_number", "numbers_at_ends", "view_ends", spec.window_step)
+    add_views(g, [g.vector(0)] * WHOLE_VIEWS, "numbers_at_starts", "view_starts", spec.window_step)
+    add_views(g, ["anchor_count"] * WHOLE_VIEWS, "numbers_at_ends", "view_ends", spec.window_step)
     g.node("Unsqueeze", ["view", g.vector(0)], "view_vector")
     g.node("Gather", ["view_starts", "view_vector"], "first_anchor")
     g.node("Gather", ["view_ends", "view_vector"], "last_anchor")
@@ -38,13 +40,15 @@ def _add_window(g: GraphBuilder, classifier: HashedNgramClassifier) -> None:
     g.node("NonZero", ["kept"], "kept_rows")
     g.node("Squeeze", ["kept_rows", g.vector(0)], "kept_codepoints")
     g.node("Shape", ["codepoints"], "length")
-    g.node("Concat", [g.vector(0), "kept_codepoints", "length"], "source", axis=0)
+    g.node("Concat", [g.vector(0), "kept_codepoints", "length", "length"], "source_and_past", axis=0)
+    g.slice("source_and_past", g.vector(0), g.vector(-1), "source")
     g.node("NonZero", ["is_anchor"], "anchor_rows")
     g.node("Squeeze", ["anchor_rows", g.vector(0)], "anchors")
-    g.node("Gather", ["anchors", "first_anchor"], "folded_first")
-    g.node("Gather", ["anchors", "last_anchor"], "folded_last")
-    g.node("Gather", ["source", "folded_first"], "window_first")
-    g.node("Gather", ["source", "folded_last"], "window_last")
+    g.node("Concat", ["anchors", "folded_length"], "anchors_and_past", axis=0)
+    g.node("Gather", ["anchors_and_past", "first_anchor"], "folded_first")
+    g.node("Gather", ["anchors_and_past", "last_anchor"], "folded_last")
+    g.node("Gather", ["source_and_past", "folded_first"], "window_first")
+    g.node("Gather", ["source_and_past", "folded_last"], "window_last")
     g.node("Cast", ["window_first"], "window_start", to=TensorProto.INT32)
     g.node("Cast", ["window_last"], "window_end", to=TensorProto.INT32)
 
@@ -75,13 +79,11 @@ def _add_spoken(g: GraphBuilder) -> None:
     for stream in ("folded", "skeleton"):
         g.node("GreaterOrEqual", ["positions", f"{stream}_first"], f"{stream}_begun")
         g.node("Less", ["positions", f"{stream}_last"], f"{stream}_not_over")
-        g.node("And", [f"{stream}_begun", f"{stream}_not_over"], f"{stream}_owned")
-    g.node("Equal", ["view", g.scalar(0)], "whole_decides")
-    g.node("Sub", ["position_count", g.vector(1)], "line_length")
-    g.node("Less", ["positions", "line_length"], "in_line")
-    g.node("And", ["whole_decides", "in_line"], "whole_owned")
-    g.node("Or", ["folded_owned", "skeleton_owned"], "window_owned")
-    g.node("Or", ["window_owned", "whole_owned"], "owned")
+        g.node("And", [f"{stream}_begun", f"{stream}_not_over"], f"{stream}_spanned")
+    g.node("Equal", ["view", g.scalar(SKELETON)], "skeleton_decides")
+    g.node("Not", ["skeleton_decides"], "both_decide")
+    g.node("And", ["folded_spanned", "both_decide"], "folded_owned")
+    g.node("Or", ["folded_owned", "skeleton_spanned"], "owned")
     g.node("Cast", ["owned"], "owned_number", to=TensorProto.FLOAT)
     g.node("Mul", ["spoken_anywhere", "owned_number"], "spoken")
 

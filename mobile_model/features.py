@@ -11,7 +11,8 @@ which fall into bucket 0: divided by the root of the count, they tell the model 
 
 *Anchors* are the start of a stream, each of its letters and digits, and its end: the same number in F and S. A window
 is a run of `window_letters` anchors with all that both streams hold between them, so that punctuation between letters
-cannot thin it out. The *views* of a message are its whole line and then its windows.
+cannot thin it out. The *views* of a message are its whole line, its skeleton stream alone, which signs between letters
+cannot touch, and then its windows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,12 @@ from scipy.sparse import csr_matrix, vstack
 from shared import folding
 
 NGRAM_LENGTHS: Final = 3
+WHOLE_LINE: Final = 0
+"""The first view of a message."""
+SKELETON: Final = 1
+"""The second one."""
+WHOLE_VIEWS: Final = 2
+"""Views that look at the message from end to end; those after them are windows."""
 _BLOCK_CODEPOINTS: Final = 1 << 16
 """Messages are worked on in blocks of about so many code points, which fit the processor's cache."""
 
@@ -113,14 +120,18 @@ class Ngrams:
 
 @dataclass(frozen=True)
 class Views:
-    """The views of a corpus, those of one message together and the whole line first.
+    """The views of a corpus, those of one message together.
 
-    A window is the positions from anchor `first[i]` up to anchor `last[i]`, in both streams; a whole line has both -1.
+    View i is number `number[i]` of its message. It holds the positions from `folded_begin[i]` up to `folded_end[i]` and
+    from `skeleton_begin[i]` up to `skeleton_end[i]`.
     """
 
     message: NDArray[np.int64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
+    number: NDArray[np.int64]
+    folded_begin: NDArray[np.int64]
+    folded_end: NDArray[np.int64]
+    skeleton_begin: NDArray[np.int64]
+    skeleton_end: NDArray[np.int64]
 
 
 def bucket_indices(corpus: Corpus, spec: FeatureSpec) -> Iterator[Ngrams]:
@@ -134,22 +145,47 @@ def find_views(ngrams: Ngrams, spec: FeatureSpec) -> Views:
     anchors = np.diff(ngrams.anchor_offsets)
     last_start = anchors - spec.window_letters - 1
     windows = np.where(last_start >= 0, -(-last_start // spec.window_step) + 1, 0)
-    message = np.repeat(np.arange(len(anchors)), windows + 1)
-    number = _within(windows + 1) - 1
-    whole = number < 0
-    first = ngrams.anchor_offsets[message] + np.minimum(number * spec.window_step, last_start[message])
-    return Views(message, np.where(whole, -1, first), np.where(whole, -1, first + spec.window_letters))
+    message = np.repeat(np.arange(len(anchors)), windows + WHOLE_VIEWS)
+    number = _within(windows + WHOLE_VIEWS)
+    return _place(
+        ngrams, message, number, np.minimum((number - WHOLE_VIEWS) * spec.window_step, last_start[message]), spec
+    )
 
 
-def matrix(corpus: Corpus, spec: FeatureSpec) -> csr_matrix:
-    """Gives float64[messages, buckets]: counts of a whole message, divided by the root of the number of its n-grams."""
-    return vstack([_rows(n, _whole_lines(n), spec) for n in bucket_indices(corpus, spec)], format="csr")
+def _place(
+    ngrams: Ngrams, message: NDArray[np.int64], number: NDArray[np.int64], start: NDArray[np.int64], spec: FeatureSpec
+) -> Views:
+    """Gives the positions of views; `start` is the anchor, counted within the message, at which a window begins."""
+    is_window = number >= WHOLE_VIEWS
+    first = np.where(is_window, ngrams.anchor_offsets[message] + start, 0)
+    last = np.where(is_window, first + spec.window_letters, 0)
+    line = ngrams.offsets[message]
+    between = ngrams.skeleton_anchors[ngrams.anchor_offsets[message]]
+    return Views(
+        message,
+        number,
+        np.where(is_window, ngrams.folded_anchors[first], line),
+        np.where(is_window, ngrams.folded_anchors[last], np.where(number == WHOLE_LINE, between, line)),
+        np.where(is_window, ngrams.skeleton_anchors[first], between),
+        np.where(is_window, ngrams.skeleton_anchors[last], ngrams.offsets[message + 1]),
+    )
+
+
+def matrix(corpus: Corpus, spec: FeatureSpec, view: int = WHOLE_LINE) -> csr_matrix:
+    """Gives float64[messages, buckets]: counts of n-grams, divided by the root of the number of all of them.
+
+    Args:
+        corpus: the messages.
+        spec: the constants of the features.
+        view: what of each message is counted, `WHOLE_LINE` or `SKELETON`.
+    """
+    return vstack([_rows(n, _one_view(n, view, spec), spec) for n in bucket_indices(corpus, spec)], format="csr")
 
 
 def views(corpus: Corpus, spec: FeatureSpec) -> tuple[csr_matrix, NDArray[np.int64]]:
     """Gives every view of every message as the graph sees it, and the message that each row belongs to.
 
-    The rows are as in `matrix`; the first row of each message is the message itself.
+    The rows are as in `matrix`; the first row of each message is its whole line.
     """
     rows: list[csr_matrix] = []
     messages: list[NDArray[np.int64]] = []
@@ -228,25 +264,16 @@ def _buckets(line: NDArray[np.int64], spec: FeatureSpec) -> NDArray[np.int32]:
     return buckets
 
 
-def _whole_lines(ngrams: Ngrams) -> Views:
-    lines = len(ngrams.offsets) - 1
-    nowhere = np.full(lines, -1, dtype=np.int64)
-    return Views(np.arange(lines), nowhere, nowhere)
+def _one_view(ngrams: Ngrams, view: int, spec: FeatureSpec) -> Views:
+    messages = np.arange(len(ngrams.offsets) - 1)
+    return _place(ngrams, messages, np.full_like(messages, view), messages, spec)
 
 
 def _rows(ngrams: Ngrams, block: Views, spec: FeatureSpec) -> csr_matrix:
     """Counts the buckets of each view by sorting (row, bucket) keys."""
-    whole = block.first < 0
-    begins = np.concatenate([
-        np.where(whole, ngrams.offsets[block.message], ngrams.folded_anchors[block.first]),
-        np.where(whole, 0, ngrams.skeleton_anchors[block.first]),
-    ])  # fmt: skip
-    ends = np.concatenate([
-        np.where(whole, ngrams.offsets[block.message + 1], ngrams.folded_anchors[block.last]),
-        np.where(whole, 0, ngrams.skeleton_anchors[block.last]),
-    ])  # fmt: skip
-    lengths = ends - begins
-    row = np.repeat(np.tile(np.arange(len(whole)), 2), lengths)
+    begins = np.concatenate([block.folded_begin, block.skeleton_begin])
+    lengths = np.concatenate([block.folded_end, block.skeleton_end]) - begins
+    row = np.repeat(np.tile(np.arange(len(block.message)), 2), lengths)
     position = np.repeat(begins, lengths) + _within(lengths)
     bucket = ngrams.buckets[:, position]
     keys = (row * spec.buckets + bucket).ravel()
@@ -255,10 +282,10 @@ def _rows(ngrams: Ngrams, block: Views, spec: FeatureSpec) -> csr_matrix:
     begin = np.flatnonzero(is_first)
     distinct = keys[begin]
     counts = np.diff(np.append(begin, len(keys))).astype(np.float64)
-    edges = np.arange(len(whole) + 1) * spec.buckets
+    edges = np.arange(len(block.message) + 1) * spec.buckets
     indptr = np.searchsorted(distinct, edges)
     totals = NGRAM_LENGTHS * lengths.reshape(2, -1).sum(axis=0)
     return csr_matrix(
         (counts / np.repeat(np.sqrt(totals), np.diff(indptr)), (distinct % spec.buckets).astype(np.int32), indptr),
-        shape=(len(whole), spec.buckets),
+        shape=(len(block.message), spec.buckets),
     )

@@ -8,6 +8,8 @@ for few nodes. Shapes use these letters:
     V  views                              K  categories
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from onnx import TensorProto
 
@@ -75,15 +77,17 @@ def _add_view_sums(g: GraphBuilder, classifier: HashedNgramClassifier) -> None:
     g.slice("anchor_sums", g.vector(spec.window_letters), g.vector(END), "sums_at_ends")
     g.slice("anchor_sums", g.vector(0), g.vector(-spec.window_letters), "sums_at_starts")
     g.node("Sub", ["sums_at_ends", "sums_at_starts"], "window_sums")
-    g.slice("sums_before", g.vector(-1), g.vector(END), "whole")
-    add_views(g, "whole", "window_sums", "view_sums", spec.window_step)
+    g.slice("sums_before", g.vector(-1), g.vector(END), "whole_line")
+    g.node("Gather", ["sums_before", "folded_length"], "whole_folded_stream", axis=0)
+    g.node("Sub", ["whole_line", "whole_folded_stream"], "whole_skeleton")
+    add_views(g, ["whole_line", "whole_skeleton"], "window_sums", "view_sums", spec.window_step)
 
 
-def add_views(g: GraphBuilder, whole: str, windows: str, name: str, step: int) -> None:
-    """Gives the row for the whole line, then every `step`-th row of the windows but the last, then the last."""
+def add_views(g: GraphBuilder, whole: Sequence[str], windows: str, name: str, step: int) -> None:
+    """Gives the rows of the whole views, then every `step`-th row of the windows but the last, then the last."""
     g.slice(windows, g.vector(0), g.vector(-1), f"{name}_stepped", step)
     g.slice(windows, g.vector(-1), g.vector(END), f"{name}_last")
-    g.node("Concat", [whole, f"{name}_stepped", f"{name}_last"], name, axis=0)
+    g.node("Concat", [*whole, f"{name}_stepped", f"{name}_last"], name, axis=0)
 
 
 def _add_decision(g: GraphBuilder, classifier: HashedNgramClassifier) -> None:

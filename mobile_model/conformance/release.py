@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from scipy.sparse import vstack
+from scipy.sparse import csr_matrix, vstack
 
 from mobile_model import features
 from mobile_model.classifier import HashedNgramClassifier
 from mobile_model.conformance.messages import MESSAGES
+from mobile_model.features import WHOLE_VIEWS
 from mobile_model.graph import export, graph_metadata
 from shared.categories import HARASSMENT, Category, Strictness
 from shared.release_card import (
@@ -49,16 +50,17 @@ class ConformanceRelease:
 
 
 def make_release() -> ConformanceRelease:
-    """Trains on `MESSAGES`: harassment whole, all else by its windows too, so that hidden harassment is found."""
+    """Trains on `MESSAGES`: harassment end to end, all else by its windows too, so that hidden harassment is found."""
     classifier = HashedNgramClassifier(l2=_L2, max_iterations=_MAX_ITERATIONS)
-    rows, categories = [], []
+    rows: list[csr_matrix] = []
+    categories: list[str] = []
     for category, texts in MESSAGES.items():
         corpus = features.encode(texts)
         if category in HARASSMENT:
-            rows.append(features.matrix(corpus, classifier.features))
+            rows += [features.matrix(corpus, classifier.features, view) for view in range(WHOLE_VIEWS)]
         else:
             rows.append(features.views(corpus, classifier.features)[0])
-        categories += [category] * rows[-1].shape[0]
+        categories += [category] * (sum(part.shape[0] for part in rows) - len(categories))
     classifier.fit_matrix(vstack(rows, format="csr"), categories)
     model = export(classifier)
     return ConformanceRelease(classifier, model, _card(classifier, model))

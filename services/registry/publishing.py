@@ -98,8 +98,8 @@ class Publisher:
     def prepare(self) -> None:
         """Makes the repository on first run, and completes or throws away what a killed process left behind.
 
-        What cannot be published now, for a key that is offline, a full disk or a database that does not answer, is tried
-        again by the re-signing job and told by `complaint`; the service starts all the same.
+        What cannot be published now, for a key that is offline, a full disk or a database that does not answer, is
+        tried again by the re-signing job and told by `complaint`; the service starts all the same.
 
         Raises:
             RepositoryError: if production has no keys, or development keys, or the repository is damaged.

@@ -20,7 +20,7 @@ from typing import Any, Final
 Disguise = Callable[[str, Random], str]
 
 _MARKS: Final = tuple("*.-_~·/|+=^#。，、；：…！")
-_STROKES: Final = tuple("丶丨丿灬")
+_RADICALS: Final = tuple("亠冖彡丷")
 """Chinese characters that nobody reads: they stay in the skeleton."""
 _SPACES: Final = (" ", "\u3000", "  ")
 _ZERO_WIDTH: Final = ("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad")
@@ -126,7 +126,7 @@ def _end_politely(text: str, random: Random) -> str:
 
 _SPELLINGS: Final[Mapping[str, Disguise]] = {
     "symbols": _insert(_MARKS),
-    "strokes": _insert(_STROKES),
+    "radicals": _insert(_RADICALS),
     "spaces": _insert(_SPACES),
     "zero_width": _insert(_ZERO_WIDTH),
     "emoji": _insert(_EMOJI),

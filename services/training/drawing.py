@@ -72,7 +72,7 @@ NAMES: Final[Mapping[str, str]] = {
     "property": "property 物业",
     "work": "work 工作",
     "symbols": "symbols 符号",
-    "strokes": "strokes 笔画",
+    "radicals": "radicals 偏旁",
     "spaces": "spaces 空格",
     "zero_width": "zero width 零宽",
     "emoji": "emoji 表情",

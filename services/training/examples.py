@@ -1,4 +1,7 @@
-"""What the classifier is shown: messages, and copies of them that are disguised, joined or hold another link."""
+"""What the classifier is shown: messages, and copies of them that are disguised, joined or hold another link.
+
+Each is shown twice, as a whole line and as its skeleton alone, the two views that a phone always looks at.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
 from mobile_model import features
-from mobile_model.features import FeatureSpec
+from mobile_model.features import WHOLE_VIEWS, FeatureSpec
 from services.training import augmentation
 from services.training.dataset import Messages
 from services.training.recipe import Recipe
@@ -32,13 +35,18 @@ def make_examples(messages: Messages, recipe: Recipe, spec: FeatureSpec) -> Exam
 
     The messages weigh what `balance` makes of them. Copies are joined with messages among them, and no others.
     """
-    whole = features.matrix(features.encode(messages.texts), spec)
     copies, copied = _copies(messages, recipe)
-    copy_rows = features.matrix(features.encode(copies), spec)
+    corpus = features.encode([*messages.texts, *copies])
+    rows = vstack([features.matrix(corpus, spec, view) for view in range(WHOLE_VIEWS)], format="csr")
     message = np.concatenate([np.arange(len(messages)), copied])
     shares = np.concatenate([np.ones(len(messages)), np.full(len(copied), recipe.copy_weight)])
-    rows = vstack([whole, copy_rows], format="csr")
-    return Examples(rows, messages.categories[message], shares * messages.weights[message], message)
+    weights = shares * messages.weights[message]
+    return Examples(
+        rows,
+        np.tile(messages.categories[message], WHOLE_VIEWS),
+        np.concatenate([weights, weights * recipe.skeleton_weight]),
+        np.tile(message, WHOLE_VIEWS),
+    )
 
 
 def balance(categories: NDArray[np.str_], topics: NDArray[np.str_], recipe: Recipe) -> NDArray[np.float64]:

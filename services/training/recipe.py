@@ -56,6 +56,7 @@ class Recipe:
         linked_harassment: harassment messages that are also shown with another link, or with one where there is none.
         linked_others: the same of each legitimate or marketing message.
         copy_weight: how much a copy counts beside its original.
+        skeleton_weight: how much the skeleton of a message counts beside the message; of a copy likewise.
         most_copies: copies in all, about and at most: of a larger snapshot every message gets fewer.
         folds: parts of the training messages, cut by campaign, that thresholds are cross-fitted on.
         wanted: share of legitimate messages that may be warned of.
@@ -81,6 +82,7 @@ class Recipe:
     linked_harassment: Share = 0.5
     linked_others: Share = 0.5
     copy_weight: Weight = 0.5
+    skeleton_weight: Weight = 1.0
     most_copies: Annotated[int, Field(ge=0, le=1_000_000_000)] = 1_000_000
     folds: Annotated[int, Field(ge=2, le=20)] = 3
     wanted: WantedRates = Field(default_factory=WantedRates)

@@ -19,6 +19,8 @@ from shared.folding import lookalikes
 UNICODE_VERSION: Final = "14.0.0"
 
 _INVISIBLE_LETTERS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5")
+_STROKES: Final = frozenset({*"丶丨丿亅乀乁乚乛灬", *map(chr, range(0x31C0, 0x31E4))})
+"""Parts of Chinese characters that nobody writes alone but to break words up."""
 _DROPPED: Final = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Mn", "Mc", "Me"})
 _SKIN_TONES: Final = range(0x1F3FB, 0x1F400)
 _REGIONAL_LETTERS: Final = range(0x1F1E6, 0x1F200)
@@ -128,7 +130,7 @@ def _step(character: str, to_simplified: Callable[[str], str]) -> str:  # noqa: 
     if character in _EXPLICIT:
         return _EXPLICIT[character]
     category = unicodedata.category(character)
-    if category in _DROPPED or character in _INVISIBLE_LETTERS or ord(character) in _SKIN_TONES:
+    if category in _DROPPED or character in _INVISIBLE_LETTERS | _STROKES or ord(character) in _SKIN_TONES:
         return ""
     if category in {"Co", "Cn"}:
         return _unassigned(ord(character))

@@ -4,7 +4,7 @@ from sklearn.base import clone
 
 from mobile_model import features
 from mobile_model.classifier import CATEGORIES, FIRST_HARASSMENT, HashedNgramClassifier, quantize
-from mobile_model.features import NGRAM_LENGTHS, FeatureSpec
+from mobile_model.features import NGRAM_LENGTHS, SKELETON, WHOLE_VIEWS, FeatureSpec
 from shared.categories import HARASSMENT, Category
 from tests.mobile_model.small_release import MESSAGES
 from tests.mobile_model.texts import BENIGN, SOLICITATION, TEXTS
@@ -52,11 +52,13 @@ def test_text_and_category_may_be_plain_strings() -> None:
     assert plain.coef_.tobytes() == typed.coef_.tobytes()
 
 
-def test_all_that_an_empty_message_has_are_twelve_ngrams_of_zeros(classifier: HashedNgramClassifier) -> None:
+def test_all_that_an_empty_message_has_are_ngrams_of_zeros(classifier: HashedNgramClassifier) -> None:
     zeros = classifier.quantized.weights[0] * classifier.quantized.scales.astype(np.float64)
-    odds = np.exp(classifier.quantized.bias + zeros * 12 / np.sqrt(12))
-    for text in ("", " \u200b\x00\n", "\ud800"):
-        assert classifier.predict_proba([text])[0] == pytest.approx(odds / odds.sum(), abs=1e-6)
+    line, skeleton = (classifier.quantized.bias + zeros * ngrams / np.sqrt(ngrams) for ngrams in (12, 6))
+    decisions = classifier.decide(["", " \u200b\x00\n", "\ud800"])
+    for view, probabilities in zip(decisions.view.tolist(), decisions.probabilities, strict=True):
+        odds = np.exp(skeleton if view == SKELETON else line)
+        assert probabilities == pytest.approx(odds / odds.sum(), abs=1e-6)
 
 
 def test_quantizing_moves_no_weight_by_more_than_half_a_step() -> None:
@@ -82,28 +84,25 @@ def test_contributions_zeros_and_biases_add_up_to_the_margin(classifier: HashedN
 
 
 def _said_by_zeros(classifier: HashedNgramClassifier, text: str, category: int) -> float:
-    """Gives what the n-grams of zeros say: the whole line has some, a window at its start two, any other none."""
+    """Gives what the n-grams of zeros in the deciding view say."""
     (ngrams,) = features.bucket_indices(features.encode([text]), classifier.features)
     views = features.find_views(ngrams, classifier.features)
     view = int(classifier.decide([text]).view[0])
-    first, last = views.first[view], views.last[view]
-    positions = int(ngrams.offsets[1])
+    positions = [
+        *range(views.folded_begin[view], views.folded_end[view]),
+        *range(views.skeleton_begin[view], views.skeleton_end[view]),
+    ]
     line = [*ngrams.symbols.tolist(), 0, 0]
-    zeros = sum(not any(line[at : at + n]) for at in range(positions) for n in (1, 2, 3))
-    if view > 0:
-        positions = sum(
-            int(anchors[last] - anchors[first]) for anchors in (ngrams.folded_anchors, ngrams.skeleton_anchors)
-        )
-        zeros = 2 if first == 0 else 0
+    zeros = sum(not any(line[at : at + n]) for at in positions for n in (1, 2, 3))
     weight = float(classifier.quantized.weights[0, category] * classifier.quantized.scales[category])
-    return float(zeros * weight / np.sqrt(NGRAM_LENGTHS * positions))
+    return float(zeros * weight / np.sqrt(NGRAM_LENGTHS * len(positions)))
 
 
 def test_a_solicitation_behind_benign_text_does_not_drown(classifier: HashedNgramClassifier) -> None:
     text = BENIGN * 5 + SOLICITATION * 2
     decision = classifier.decide([text])
     assert len(BENIGN * 5) >= 190
-    assert decision.view[0] > 0
+    assert decision.view[0] >= WHOLE_VIEWS
     assert decision.window_start[0] > len(BENIGN * 3)
     assert decision.window_end[0] == len(text)
     assert classifier.predict([text]).tolist() == [Category.PORN]
@@ -115,3 +114,7 @@ def test_a_solicitation_behind_benign_text_does_not_drown(classifier: HashedNgra
 def test_punctuation_between_letters_hides_little(classifier: HashedNgramClassifier) -> None:
     broken = "*".join(SOLICITATION)
     assert classifier.predict([broken]).tolist() == [Category.PORN]
+    assert classifier.decide([broken]).view.tolist() == [SKELETON]
+    contributions = classifier.contributions(broken)
+    assert contributions[::2].sum() > 0
+    assert not contributions[1::2].any()

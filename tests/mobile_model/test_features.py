@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mobile_model import features
-from mobile_model.features import FeatureSpec
+from mobile_model.features import SKELETON, WHOLE_LINE, FeatureSpec
 from shared.folding import MARKS, fold
 from tests.mobile_model.small_release import MESSAGES
 from tests.mobile_model.texts import any_text
@@ -44,7 +44,8 @@ def views_of(text: str) -> list[Counter[int]]:
         [*range(folded[a], folded[a + SPEC.window_letters]), *range(skeleton[a], skeleton[a + SPEC.window_letters])]
         for a in starts
     ]
-    return [counts_of(line, list(range(len(line)))), *(counts_of(line, window) for window in windows)]
+    whole = [list(range(len(line))), list(range(skeleton[0], len(line)))]
+    return [counts_of(line, positions) for positions in (*whole, *windows)]
 
 
 def row(counts: Counter[int]) -> dict[int, float]:
@@ -61,11 +62,12 @@ def test_the_views_are_those_of_the_specification(text: str) -> None:
         assert dict(zip(found.indices.tolist(), found.data.tolist(), strict=True)) == pytest.approx(row(counts))
 
 
-def test_the_matrix_holds_the_whole_messages_among_the_views() -> None:
+def test_the_matrix_holds_one_view_of_each_message() -> None:
     corpus = features.encode([text * 3 for _, text in MESSAGES])
     rows, messages = features.views(corpus, SPEC)
     first_of_each = np.flatnonzero(np.append(True, messages[1:] != messages[:-1]))
-    assert (rows[first_of_each] != features.matrix(corpus, SPEC)).nnz == 0
+    for view in (WHOLE_LINE, SKELETON):
+        assert (rows[first_of_each + view] != features.matrix(corpus, SPEC, view)).nnz == 0
     assert len(messages) > len(MESSAGES)
 
 
@@ -87,13 +89,14 @@ def test_a_corpus_without_messages_has_no_rows() -> None:
 
 
 def test_punctuation_between_letters_leaves_the_windows_where_they_are() -> None:
-    text = "".join(map(chr, range(0x4E00, 0x4E00 + 180)))
+    text = "".join(map(chr, range(0x5000, 0x5000 + 180)))
     (plain,) = features.bucket_indices(features.encode([text]), SPEC)
     (broken,) = features.bucket_indices(features.encode(["*".join(text)]), SPEC)
     for ngrams in (plain, broken):
         views = features.find_views(ngrams, SPEC)
-        assert np.diff([views.first, views.last], axis=0).tolist() == [[0] + [80] * (len(views.first) - 1)]
-    assert len(features.find_views(plain, SPEC).first) == len(features.find_views(broken, SPEC).first) == 8
+        lengths = views.skeleton_end - views.skeleton_begin
+        assert lengths.tolist() == [182, 182, *[80] * 7]
+        assert views.number.tolist() == list(range(9))
 
 
 letters = st.text(st.sampled_from("加微信看照片老婆怀孕lan7702"), min_size=1, max_size=60)

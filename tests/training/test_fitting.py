@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mobile_model.classifier import HashedNgramClassifier
-from mobile_model.features import FeatureSpec
+from mobile_model.features import SKELETON, WHOLE_LINE, WHOLE_VIEWS, FeatureSpec, encode, matrix
 from mobile_model.graph import export
 from mobile_model.regression import Sums
 from services.training.dataset import Messages
@@ -150,7 +150,7 @@ def test_examples_hold_the_messages_and_then_their_copies() -> None:
 def test_every_message_gets_a_linked_copy_if_the_recipe_says_so() -> None:
     training = messages().training
     linked = make_examples(training, replace(BARE, linked_harassment=1.0, linked_others=1.0), FeatureSpec())
-    assert linked.message[len(training) :].tolist() == list(range(len(training)))
+    assert linked.message[len(training) : 2 * len(training)].tolist() == list(range(len(training)))
 
 
 def test_linked_copies_of_harassment_and_of_others_are_wanted_apart() -> None:
@@ -160,13 +160,25 @@ def test_linked_copies_of_harassment_and_of_others_are_wanted_apart() -> None:
         (replace(BARE, linked_harassment=1.0), True),
         (replace(BARE, linked_others=1.0), False),
     ):
-        copied = make_examples(training, recipe, FeatureSpec()).message[len(training) :]
+        message = make_examples(training, recipe, FeatureSpec()).message
+        copied = message[len(training) : len(message) // WHOLE_VIEWS]
         assert copied.tolist() == np.flatnonzero(np.isin(training.categories, harassment) == is_harassment).tolist()
 
 
 def test_no_copies_are_a_recipe_too() -> None:
     training = messages().training
-    assert make_examples(training, BARE, FeatureSpec()).rows.shape[0] == len(training)
+    examples = make_examples(training, BARE, FeatureSpec())
+    assert examples.message.tolist() == [*range(len(training))] * WHOLE_VIEWS
+
+
+def test_each_message_is_shown_as_a_whole_and_as_its_skeleton() -> None:
+    training = messages().training
+    examples = make_examples(training, replace(BARE, skeleton_weight=0.25), FeatureSpec())
+    corpus = encode(training.texts)
+    for view, weight in ((WHOLE_LINE, 1.0), (SKELETON, 0.25)):
+        rows = slice(view * len(training), (view + 1) * len(training))
+        assert (examples.rows[rows] != matrix(corpus, FeatureSpec(), view)).nnz == 0
+        assert examples.weights[rows].tolist() == (weight * examples.weights[: len(training)]).tolist()
 
 
 class EnoughError(Exception):
