@@ -52,12 +52,14 @@ $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# The whole set is settled first, so that what a service runs on is what its tests ran on.
+LOCKED := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+
 lock:
 	$(PIP) install uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-	    --extra service --extra ingestion --extra training --extra registry --extra build -o requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-	    --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(LOCKED) --all-extras -o requirements-dev.lock pyproject.toml
+	$(LOCKED) --extra service --extra ingestion --extra training --extra registry --extra build \
+	    -c requirements-dev.lock -o requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) var build *.egg-info
