@@ -20,6 +20,7 @@ Lines = list[dict[str, Any]]
 @pytest.fixture
 def logged() -> Iterator[Lines]:
     """All that is logged in this process, as whoever reads the logs sees it."""
+    structlog.contextvars.clear_contextvars()  # Another test may have left a request in the middle.
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
         yield lines
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import httpx
 
@@ -30,27 +30,30 @@ class Audit:
 
     Args:
         stack: the suite.
-        known_runs: those that were there before the load.
     """
 
-    def __init__(self, stack: Stack, known_runs: frozenset[str]) -> None:
-        self._stack, self._known_runs = stack, known_runs
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
         self._http = httpx.Client(timeout=60, headers={"Authorization": f"Bearer {stack.key}"})
         self._lost: list[str] = []
         self._doubled: list[str] = []
 
-    @classmethod
-    def runs(cls, stack: Stack) -> frozenset[str]:
-        return frozenset(run["id"] for run in cls(stack, frozenset())._all("/training/v1/runs"))
+    def __enter__(self) -> Self:
+        return self
 
-    def look(self, memory: Memory, random: Random) -> Finding:
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def runs(self) -> frozenset[str]:
+        return frozenset(run["id"] for run in self._all("/training/v1/runs"))
+
+    def look(self, memory: Memory, known_runs: frozenset[str], random: Random) -> Finding:
         self._look_at_reports(memory)
         self._open_receipts(memory, random)
         self._look_at_imports(memory)
         self._look_at_snapshots(memory)
-        self._look_at_runs(memory)
+        self._look_at_runs(memory, known_runs)
         self._look_at_promotions(memory)
-        self._http.close()
         return Finding(tuple(self._lost), tuple(self._doubled))
 
     def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -116,10 +119,10 @@ class Audit:
             if not answer.is_success or digest_of(answer.content) != digest:
                 self._lost.append(f"snapshot {snapshot}: {answer.status_code}")
 
-    def _look_at_runs(self, memory: Memory) -> None:
+    def _look_at_runs(self, memory: Memory, known_runs: frozenset[str]) -> None:
         there = {run["id"]: run for run in self._all("/training/v1/runs")}
         self._lost += [f"run {run}" for run in memory.runs if run not in there]
-        self._doubled += [f"run {run} nobody knows of" for run in there.keys() - memory.runs - self._known_runs]
+        self._doubled += [f"run {run} nobody knows of" for run in there.keys() - memory.runs - known_runs]
         releases = Counter(release["run_id"] for release in self._all("/registry/v1/releases"))
         self._lost += [f"release of run {run}" for run in memory.releases if not releases[run]]
         self._doubled += [f"releases of run {run}" for run in memory.runs if releases[run] > 1]

@@ -119,7 +119,8 @@ def do(
         random: decides what is sent and when things happen.
         tell: is told how far it is.
     """
-    known_runs = Audit.runs(stack)
+    with Audit(stack) as audit:
+        known_runs = audit.runs()
     ledger = Ledger()
     ledger.allowed_statuses = frozenset().union(*(fault.statuses for fault in plan))
     load = Load(stack, ledger, folder / f"phones-{random.getrandbits(32)}", random)
@@ -133,7 +134,8 @@ def do(
                 recoveries.append(ledger.await_success(KINDS, RECOVERY_SECONDS))
             tell(f"{stack.name}, {fault.name}: {done} of {len(plan)}, recovered in {recoveries[-1]:.1f} s")
     memory = load.memory
-    finding = Audit(stack, known_runs).look(memory, random)
+    with Audit(stack) as audit:
+        finding = audit.look(memory, known_runs, random)
     return Row(
         stack=stack.name,
         fault=name,
