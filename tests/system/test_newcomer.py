@@ -85,8 +85,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
 def test_the_readme_leads_from_ones_own_file_to_a_verdict(walk: Walk) -> None:
     count = len(walk.lines)
     assert list(walk.seen) == [
-        "import", "snapshot", "train", "release promote", "doctor", "backup", "phone init", "phone update", "phone score",
-        "phone explain", "evaluate",
+        "import", "snapshot", "train", "release promote", "doctor", "backup", "phone init", "phone update",
+        "phone score", "phone explain", "evaluate",
     ]  # fmt: skip
     assert walk.said("import") == f"{count} lines: {count} accepted, 0 known already, 0 refused\n"
     assert re.fullmatch(rf"snapshot \w+: {count} reports, sha256:[0-9a-f]{{64}}\n", walk.said("snapshot"))
