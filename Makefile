@@ -58,7 +58,8 @@ LOCKED := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock:
 	$(PIP) install uv
 	$(LOCKED) --all-extras -o requirements-dev.lock pyproject.toml
-	$(LOCKED) --extra service --extra ingestion --extra training --extra registry --extra build \
+	$(LOCKED) --extra service --extra ingestion --extra training --extra registry --extra scale --extra s3 \
+	    --extra build \
 	    -c requirements-dev.lock -o requirements.lock pyproject.toml
 
 clean:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import feature_speed, full_run, intake, memory, scoring, updates
+from tests.benchmarks import feature_speed, full_run, growth, intake, memory, scoring, updates
 from tests.benchmarks.messages import many, starter
 from tests.benchmarks.result import Result
 
@@ -20,6 +20,7 @@ def main() -> int:
         ("one message on the phone", lambda: scoring.benchmark(messages)),
         ("features", lambda: feature_speed.benchmark(messages)),
         ("intake of reports", intake.benchmark),
+        ("growth", growth.benchmark),
         ("update checks", updates.benchmark),
         ("memory of services", memory.benchmark),
         ("a full run", lambda: full_run.benchmark(many(full_run.MESSAGES))),

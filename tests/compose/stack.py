@@ -85,6 +85,11 @@ class Stack:
     def health(self, service: str) -> str:
         return str(self.inspect(service)["State"]["Health"]["Status"])
 
+    def healths(self, service: str) -> list[str]:
+        """The same of each of its containers."""
+        form = "{{.State.Health.Status}}"
+        return run("docker", "inspect", "--format", form, *self.containers(service)).split()
+
     def until_healthy(self, *services: str, seconds: float = START_SECONDS) -> None:
         for service in services:
             until(lambda service=service: self.health(service) == "healthy", f"{service} is healthy", seconds)

@@ -22,8 +22,8 @@ def import_lines(
     return last
 
 
-def run_to_the_end(client: SuiteClient, snapshot: str) -> dict[str, Any]:
-    run = client.post("/training/v1/runs", {"snapshot": snapshot})
+def run_to_the_end(client: SuiteClient, snapshot: str, recipe: dict[str, Any] | None = None) -> dict[str, Any]:
+    run = client.post("/training/v1/runs", {"snapshot": snapshot, "recipe": recipe or {}})
     events = list(client.follow_run(run["id"]))
     assert events[-1][0] == "end"
     ended = client.get(f"/training/v1/runs/{run['id']}")

@@ -4,12 +4,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Final
 
-from tests.compose.engine import provide_engine, run
+from tests.compose.engine import run, running_engine
 from tests.compose.stack import Stack as Containers
 from tests.compose.stack import running_stack
 from tests.system.faults.processes import children
@@ -89,10 +89,10 @@ def on_compose(folder: Path) -> Iterator[ComposeStack]:
     """
     if os.geteuid() != 0:
         raise UnavailableError("only root may kill what runs in containers")
-    try:
-        provide_engine()
-    except AssertionError as error:
-        raise UnavailableError(str(error)) from error
-    Containers(folder, "quietline-faults-images").build()
-    with running_stack(folder) as containers:
-        yield ComposeStack(containers)
+    with ExitStack() as exits:
+        try:
+            exits.enter_context(running_engine())
+        except AssertionError as error:
+            raise UnavailableError(str(error)) from error
+        Containers(folder, "quietline-faults-images").build()
+        yield ComposeStack(exits.enter_context(running_stack(folder)))
