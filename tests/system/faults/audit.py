@@ -9,10 +9,12 @@ from typing import Any, Final, Self
 
 import httpx
 
+from tests.system.faults.ledger import COME_AGAIN
 from tests.system.faults.load import LINES, Memory, digest_of
 from tests.system.faults.stacks import Stack
 
 PAGE: Final = 200
+PATIENCE_SECONDS: Final = 60.0
 OPENED: Final = 100
 """So many receipts are opened, and so many reports sent again."""
 
@@ -47,6 +49,9 @@ class Audit:
     def runs(self) -> frozenset[str]:
         return frozenset(run["id"] for run in self._all("/training/v1/runs"))
 
+    def releases(self) -> frozenset[str]:
+        return frozenset(release["version"] for release in self._all("/registry/v1/releases"))
+
     def look(self, memory: Memory, known_runs: frozenset[str], random: Random) -> Finding:
         self._look_at_reports(memory)
         self._open_receipts(memory, random)
@@ -57,10 +62,11 @@ class Audit:
         return Finding(tuple(self._lost), tuple(self._doubled))
 
     def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Asks until the edge, which counts requests, lets it pass."""
+        """Asks until there is an answer: the edge counts requests, and a service may just be coming back."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             answer = self._http.request(method, self._stack.url(path), **options)
-            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+            if answer.status_code not in COME_AGAIN or time.monotonic() > deadline:
                 return answer
             time.sleep(float(answer.headers["Retry-After"]))
 
@@ -122,6 +128,11 @@ class Audit:
     def _look_at_runs(self, memory: Memory, known_runs: frozenset[str]) -> None:
         there = {run["id"]: run for run in self._all("/training/v1/runs")}
         self._lost += [f"run {run}" for run in memory.runs if run not in there]
+        endless = [run for run in memory.runs if run in there and there[run]["finished_at"] is None]
+        self._lost += [f"the end of run {run}" for run in endless]
+        for run, version in memory.releases.items():
+            if run in there and (there[run]["state"], there[run]["release"]) != ("succeeded", version):
+                self._lost.append(f"the ending of run {run}")
         self._doubled += [f"run {run} nobody knows of" for run in there.keys() - memory.runs - known_runs]
         releases = Counter(release["run_id"] for release in self._all("/registry/v1/releases"))
         self._lost += [f"release of run {run}" for run in memory.releases if not releases[run]]

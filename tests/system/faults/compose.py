@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -12,8 +12,9 @@ from typing import Final
 from tests.compose.engine import run, running_engine
 from tests.compose.stack import Stack as Containers
 from tests.compose.stack import running_stack
-from tests.system.faults.processes import children
+from tests.system.faults.processes import descendants
 from tests.system.faults.stacks import Fault, UnavailableError
+from tests.system.suite import until
 
 VICTIMS: Final = ("ingestion", "training-api", "training-worker", "registry", "edge", "db")
 
@@ -27,7 +28,7 @@ class ComposeStack:
         self._containers = containers
         self.key = (containers.secrets / "admin.key").read_text("ascii").strip()
         self.notes = [
-            "a clock that jumps, a full disk and a kill behind a step are done to processes, not to containers"
+            "a clock that jumps, a full disk, a slow peer and a kill behind a step are done to processes only"
         ]
 
     def url(self, path: str) -> str:
@@ -51,12 +52,20 @@ class ComposeStack:
         @contextmanager
         def happen(random: Random) -> Iterator[None]:
             # The engine takes its own `kill` for a wish that the container stay away.
-            master = int(run("docker", "inspect", "--format", "{{.State.Pid}}", self._container(service)))
-            with suppress(ProcessLookupError):
-                os.kill(random.choice([master, *children(master)]), signal.SIGKILL)
+            until(lambda: self._kill_one(service, random), f"a process of {service} is killed")
             yield
 
         return Fault(f"SIGKILL of {service}", happen)
+
+    def _kill_one(self, service: str, random: Random) -> bool:
+        master = int(run("docker", "inspect", "--format", "{{.State.Pid}}", self._container(service)))
+        if master == 0:  # it is being started again
+            return False
+        try:
+            os.kill(random.choice([master, *descendants(master)]), signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
 
     def _for(
         self, seconds: float, begin: tuple[str, ...], end: tuple[str, ...], service: str
@@ -65,8 +74,10 @@ class ComposeStack:
         def happen(_random: Random) -> Iterator[None]:
             container = self._container(service)
             run("docker", *begin, container)
-            threading.Event().wait(seconds)
-            run("docker", *end, container)
+            try:
+                threading.Event().wait(seconds)
+            finally:
+                run("docker", *end, container)
             yield
 
         return happen
@@ -75,8 +86,10 @@ class ComposeStack:
     def _cut_off(self, _random: Random) -> Iterator[None]:
         network, container = f"{self._containers.name}_services", self._container("training-worker")
         run("docker", "network", "disconnect", network, container)
-        threading.Event().wait(30)
-        run("docker", "network", "connect", network, container)
+        try:
+            threading.Event().wait(30)
+        finally:
+            run("docker", "network", "connect", network, container)
         yield
 
 

@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -120,16 +119,18 @@ def do(
         tell: is told how far it is.
     """
     with Audit(stack) as audit:
-        known_runs = audit.runs()
+        known_runs, before = audit.runs(), audit.releases()
     ledger = Ledger()
     ledger.allowed_statuses = frozenset().union(*(fault.statuses for fault in plan))
-    load = Load(stack, ledger, folder / f"phones-{random.getrandbits(32)}", random)
+    load = Load(stack, ledger, folder / f"phones-{random.getrandbits(32)}", random, before)
     load.allowed_endings = frozenset().union(*(fault.endings for fault in plan))
     recoveries = []
     with load.running():
         ledger.await_success(KINDS, RECOVERY_SECONDS)
         for done, fault in enumerate(plan, 1):
             time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))
+            if load.is_broken:
+                break
             with fault.happen(random):
                 recoveries.append(ledger.await_success(KINDS, RECOVERY_SECONDS))
             tell(f"{stack.name}, {fault.name}: {done} of {len(plan)}, recovered in {recoveries[-1]:.1f} s")
@@ -139,7 +140,7 @@ def do(
     return Row(
         stack=stack.name,
         fault=name,
-        times=len(plan),
+        times=len(recoveries),
         requests=ledger.requests,
         acknowledged={
             "reports": len(memory.reports),
@@ -153,8 +154,8 @@ def do(
         unanswered=ledger.unanswered,
         lost=finding.lost,
         doubled=finding.doubled,
-        violations=tuple(f"{count} times: {words}" for words, count in Counter(ledger.violations).items()),
-        updates=memory.updates,
+        violations=tuple(f"{count} times: {words}" for words, count in ledger.violations.items()),
+        updates=memory.adopted,
         runs=dict(memory.endings),
-        longest_recovery_seconds=round(max(recoveries), 1),
+        longest_recovery_seconds=round(max(recoveries, default=0.0), 1),
     )

@@ -30,7 +30,6 @@ class Supervised:
 
     def __init__(self, name: str, command: Callable[[], list[str]], environment: Mapping[str, str], log: Path) -> None:
         self.name = name
-        self.starts = 0
         self._command, self._environment, self._log = command, environment, log
         self._wanted = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,21 +47,20 @@ class Supervised:
         self._thread = threading.Thread(target=self._keep, daemon=True)
         self._thread.start()
 
-    def kill(self, random: Random | None = None) -> None:
+    def kill(self, random: Random) -> None:
         """Kills the whole group, or, of a server, at random only its master or one that it has forked."""
-        with self._changing:
-            process = self._process
-        if process is None:
-            return
-        forked = children(process.pid) if random is not None else []
-        drawn = random.choice(("group", "master", "child")) if random is not None and forked else "group"
-        with suppress(ProcessLookupError):
-            if drawn == "group":
-                os.killpg(process.pid, signal.SIGKILL)
-            elif drawn == "master":
-                os.kill(process.pid, signal.SIGKILL)
-            elif random is not None:
-                os.kill(random.choice(forked), signal.SIGKILL)
+        while True:
+            forked = descendants(self.pid)
+            drawn = random.choice(("group", "master", "child")) if forked else "group"
+            try:
+                if drawn == "group":
+                    os.killpg(self.pid, signal.SIGKILL)
+                else:
+                    os.kill(self.pid if drawn == "master" else random.choice(forked), signal.SIGKILL)
+            except ProcessLookupError:  # it has just ended, and is being started again
+                time.sleep(RESTART_SECONDS)
+            else:
+                return
 
     def let_go(self) -> None:
         """Ends it for good."""
@@ -88,16 +86,16 @@ class Supervised:
                     stderr=log,
                     start_new_session=True,
                 )
-            self.starts += 1
             process.wait()
             if self._wanted.is_set():
                 time.sleep(RESTART_SECONDS)
 
 
-def children(pid: int) -> list[int]:
-    """Gives the processes that a process has forked."""
+def descendants(pid: int) -> list[int]:
+    """Gives the processes that a process has forked, and those that they have forked."""
     tasks = Path(f"/proc/{pid}/task/{pid}/children")
     try:
-        return [int(child) for child in tasks.read_text().split()]
+        children = [int(child) for child in tasks.read_text().split()]
     except OSError:
         return []
+    return [*children, *(further for child in children for further in descendants(child))]

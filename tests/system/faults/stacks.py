@@ -162,6 +162,7 @@ class ProcessStack:
         self.database: Server | None = None
         self.proxies: Sequence[Proxy] = ()
         self.blobs: Path | None = None
+        self._steps: list[str] = []
 
     def url(self, path: str) -> str:
         room = path.split("/")[1]
@@ -226,7 +227,9 @@ class ProcessStack:
 
     @contextmanager
     def _doomed(self, random: Random) -> Iterator[None]:
-        self.doom_file.write_text(random.choice(STEPS))
+        if not self._steps:
+            self._steps = random.sample(STEPS, len(STEPS))
+        self.doom_file.write_text(self._steps.pop())
         until(lambda: not self.doom_file.exists(), "a run came to the step", 180)
         yield
 
