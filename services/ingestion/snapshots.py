@@ -150,7 +150,7 @@ class SnapshotFolder:
     def new_draft(self, now: datetime) -> str:
         """Gives a path for a file that is not whole yet, and deletes what killed processes left behind."""
         self._filesystem.makedirs(self._path, exist_ok=True)
-        for path in self._filesystem.ls(self._path, detail=False):
+        for path in self._filesystem.find(self._path, maxdepth=1):  # of an empty bucket too, where a listing fails
             name = path.rsplit("/", 1)[-1]
             started = name.removeprefix(DRAFT).partition("-")[0]
             if name.startswith(DRAFT) and int(started) < now.timestamp() - FORGOTTEN_SECONDS:
